@@ -1,0 +1,89 @@
+"""The analysis of a network: a row a layer, totals, facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..diagnostics import Span
+from ..ir.graph import Invoke, Layer, Level, Network, Reuse
+from ..ir.names import Place, walk
+from ..ir.shapes import Shape
+from .counts import Counter, Counts, Totals
+from .facts import FactResult, check_facts
+
+MAX_ROWS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRow:
+    """One line of the table. `times`: how many equal ones it stands for; `kind` is layer, module, level or again."""
+
+    path: tuple[str, ...]
+    operator: str
+    kind: str
+    input: Shape
+    output: Shape
+    counts: Counts
+    times: int
+    training: bool
+    depth: int
+    span: Span | None
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What is known of a network: `tree` has modules, levels and layers with equal iterations folded."""
+
+    network: Network
+    totals: Totals
+    facts: tuple[FactResult, ...]
+    tree: tuple[LayerRow, ...]
+    layer_count: int
+
+    @property
+    def layers(self) -> tuple[LayerRow, ...]:
+        """A row a layer, iterations written out; above 20,000 of them they stay folded (`times`)."""
+        fold = self.layer_count > MAX_ROWS
+        return tuple(r for r in rows(self.network, Counter(), fold) if r.kind in ("layer", "again"))
+
+    @property
+    def failed(self) -> tuple[FactResult, ...]:
+        """The facts that do not hold."""
+        return tuple(f for f in self.facts if not f.holds)
+
+
+def analyze(network: Network) -> Analysis:
+    """Shapes, parameters, multiply-adds and connections of a network, and its facts checked.
+
+    Nothing is run and torch is not needed. Counts are per example; sizes may be symbolic.
+    """
+    counter = Counter()
+    tree = tuple(rows(network, counter, True))
+    count = sum(r.times for r in tree if r.kind in ("layer", "again"))
+    return Analysis(network, counter.instance(network.root), tuple(check_facts(network, counter)), tree, count)
+
+
+def rows(network: Network, counter: Counter, fold: bool) -> Iterator[LayerRow]:
+    """The rows of a network in the order written."""
+    for place in walk(network.root, fold):
+        yield _row(place, counter)
+
+
+def _row(place: Place, counter: Counter) -> LayerRow:
+    node = place.node
+    shapes = place.instance.shapes
+    assert isinstance(node, Layer | Invoke | Level | Reuse)
+    counts = counter.node(node, shapes).of(True)
+    if isinstance(node, Layer):
+        word, kind, first = node.operator.word, "layer", node.inputs[0]
+    elif isinstance(node, Invoke):
+        word, kind, first = node.word, "module", node.inputs[0]
+    elif isinstance(node, Reuse):
+        word, kind, first = "again", "again", node.inputs[0]
+    else:
+        word, kind, first = "", "level", node.output
+    return LayerRow(
+        place.path, word, kind, shapes[first], shapes[node.output], counts, place.times, place.training, place.depth,
+        node.span,
+    )  # fmt: skip

@@ -1,0 +1,131 @@
+"""The public functions: text or file -> network -> analysis, source, module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .analysis import Analysis
+from .analysis import analyze as _analyze
+from .diagnostics import Collector, SourceFile, SpecError
+from .elaborate.files import Library, find_spec
+from .elaborate.network import Elaborator
+from .elaborate.parameters import Parameters, rows_as_variants
+from .ir.graph import Network
+from .ir.shapes import Constant, Size
+from .spec import Cell, Spec, read_cell
+from .syntax.containers import decode
+from .syntax.sections import Fragment, SourceLine
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Parameter = int | float | bool | str | tuple[int, ...] | list[int]
+"""What a parameter may be set to: a number, yes or no, or text as a spec would have it (`"3x3"`, `"D"`)."""
+
+
+def load(path: str | PathLike[str], /, **parameters: Parameter) -> Network:
+    """The network of a spec file, or of a bundled spec by its name.
+
+    `parameters` change the file's own: `load("resnet", depth=34)`. Raises SpecError for a spec that is wrong (with every
+    mistake found), OSError for a file that cannot be read.
+
+    >>> load("resnet", depth=34).root.result.dims
+    (1000,)
+    """
+    project = Project(path)
+    return project.network(project.overrides(parameters))
+
+
+def loads(text: str, /, *, name: str = "<string>", folder: str | PathLike[str] | None = None, **parameters: Parameter) -> Network:
+    """The network of a spec given as text, in YAML or as `.arch`.
+
+    `folder` is where `extends` and `use` look; without it a spec stands alone.
+
+    >>> loads("input: 3x32x32\\nlayers: conv 3x3, 8").root.result.dims
+    (8, 32, 32)
+    """
+    project = Project(None, decode(name, text.encode("utf-8", "surrogatepass")), None if folder is None else Path(folder))
+    return project.network(project.overrides(parameters))
+
+
+def analyze(network: Network) -> Analysis:
+    """Shapes, parameters, multiply-adds, connections, and the facts checked; nothing is run.
+
+    >>> analyze(load("lenet5")).totals.of(training=False).parameters
+    60000
+    """
+    return _analyze(network)
+
+
+def compile(network: Network, names: str | None = None) -> str:
+    """PyTorch source for a network: one file that imports only torch, one class a module of the spec.
+
+    `names` chooses a dialect of the spec for the keys of the state_dict. Where torch is installed the source is run on
+    the meta device and held against the shapes and keys of the network before it is returned.
+    """
+    from .torch_backend import emit
+
+    return emit(network, names)
+
+
+def build(network: Network, names: str | None = None) -> nn.Module:
+    """The network as an nn.Module in memory, made from the same source that `compile` gives. Needs torch."""
+    from .torch_backend import build as _build
+
+    return _build(network, names)
+
+
+class Project:
+    """A spec read once, from which networks at any choice of parameters are made."""
+
+    def __init__(self, path: str | PathLike[str] | None, text: SourceFile | None = None, folder: Path | None = None) -> None:
+        collector = Collector()
+        if text is not None:
+            self.library = Library(folder, collector)
+            self.spec = self.library.read(text, folder)
+        else:
+            assert path is not None
+            found = find_spec(str(path))
+            self.library = Library(found.parent, collector)
+            self.spec = self.library.open(found)
+
+    def network(self, overrides: Mapping[str, Constant]) -> Network:
+        """The network at some parameters; raises SpecError with every mistake found."""
+        collector = Collector()
+        elaborator = Elaborator(self.library, collector)
+        network: Network | None = None
+        try:
+            network = elaborator.network(self.spec, overrides)
+        except SpecError as error:
+            elaborator.take(error)
+        collector.raise_errors()
+        assert network is not None
+        return network
+
+    def overrides(self, parameters: Mapping[str, Parameter]) -> dict[str, Constant]:
+        """Parameters given from outside, text read as the cell of a table would be."""
+        resolver = Parameters(self.spec, {})
+        return {name: _constant(name, value, resolver) for name, value in parameters.items()}
+
+    def variants(self) -> list[dict[str, Constant]]:
+        """The file's own choice, then every row of every table of variants."""
+        resolver = Parameters(self.spec, {})
+        found: list[dict[str, Constant]] = [{}]
+        found.extend({head: resolver.cell(cell)} for _, head, cell, _ in rows_as_variants(self.spec))
+        return found
+
+
+def _constant(name: str, value: Parameter, resolver: Parameters) -> Constant:
+    if isinstance(value, list | tuple):
+        return tuple(value)
+    if not isinstance(value, str):
+        return value
+    file = SourceFile(f"{name}={value}", value)
+    cell: Cell = read_cell(Fragment(file, (SourceLine(value, 1, 1),), True))
+    return resolver.cell(cell)
+
+
+__all__ = ["Project", "Size", "Spec", "analyze", "build", "compile", "load", "loads"]

@@ -1,0 +1,180 @@
+"""Diagnostics as values: where, what, why and what to do, apart from how they are shown.
+
+A stage that finds a mistake makes a `Diagnostic` and hands it to a `Collector`; it never prints. Errors that nobody can
+work around are raised at the end as one `SpecError` that carries all of them. `render` is the only place that turns a
+diagnostic into text.
+"""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+MAX_SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A text as it was read: `name` is what messages call it."""
+
+    name: str
+    text: str = field(repr=False)
+
+    @property
+    def lines(self) -> list[str]:
+        return self.text.split("\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a source file: 1-based lines and columns (in characters), the end exclusive."""
+
+    file: SourceFile
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+    def __str__(self) -> str:
+        return f"{self.file.name}:{self.line}:{self.column}"
+
+    def to(self, other: Span) -> Span:
+        """The span from the start of this one to the end of `other`."""
+        return Span(self.file, self.line, self.column, other.end_line, other.end_column)
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A second place that has to do with the mistake, and what is to be said of it."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One mistake.
+
+    `code` is stable (`A0401`); `message` is one plain sentence, lower case, no full stop; `span` is the very token;
+    `trail` is the chain of calls that led there, innermost first.
+    """
+
+    code: str
+    message: str
+    span: Span | None = None
+    labels: tuple[Label, ...] = ()
+    help: str | None = None
+    trail: tuple[Label, ...] = ()
+    severity: str = "error"
+
+    def __str__(self) -> str:
+        where = f"{self.span}: " if self.span else ""
+        return f"{where}{self.severity}[{self.code}]: {self.message}"
+
+
+class SpecError(Exception):
+    """A spec that is wrong. `diagnostics` says where and why, in the order of the text."""
+
+    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+        super().__init__("\n".join(render(d) for d in diagnostics[:MAX_SHOWN]))
+        self.diagnostics = tuple(diagnostics)
+
+
+class Collector:
+    """Takes diagnostics; of several with one code at one place the first is kept."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], Diagnostic] = {}
+
+    def add(self, diagnostic: Diagnostic) -> None:
+        place = str(diagnostic.span) if diagnostic.span else diagnostic.message
+        key = (diagnostic.code, place)
+        self._found.setdefault(key, diagnostic)
+
+    @property
+    def diagnostics(self) -> list[Diagnostic]:
+        return list(self._found.values())
+
+    @property
+    def errors(self) -> list[Diagnostic]:
+        return [d for d in self._found.values() if d.severity == "error"]
+
+    def raise_errors(self) -> None:
+        """Raise what was collected, if any of it is an error."""
+        if self.errors:
+            raise SpecError(self.diagnostics)
+
+
+def fail(code: str, message: str, span: Span | None, help: str | None = None, labels: Iterable[Label] = ()) -> NoReturn:
+    """Raise a `SpecError` of one diagnostic."""
+    raise SpecError([Diagnostic(code, message, span, tuple(labels), help)])
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known spelling closest to `word`, if one is close.
+
+    >>> nearest("covn", ["conv", "linear"])
+    'conv'
+    """
+    known = sorted(set(known))
+    lowered = {k.lower(): k for k in reversed(known)}
+    found = difflib.get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.6)
+    return lowered[found[0]] if found else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """A help line for a misspelt name, or None."""
+    near = nearest(word, known)
+    return f"did you mean `{near}`?" if near else None
+
+
+def safe(text: str) -> str:
+    """`text` with control and bidirectional characters written out, fit for a terminal.
+
+    >>> safe("a\\x1b[31mb")
+    'a\\\\u{1b}[31mb'
+    """
+    return "".join(f"\\u{{{ord(c):x}}}" if _dangerous(c) else c for c in text)
+
+
+def _dangerous(char: str) -> bool:
+    return char != "\t" and unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp", "Cs", "Co")
+
+
+def render(diagnostic: Diagnostic) -> str:
+    """The diagnostic as a person reads it: place, sentence, the line with a caret, help, the chain of calls.
+
+    >>> file = SourceFile("net.yaml", "layers: |\\n  covn 3x3, 8\\n")
+    >>> print(render(Diagnostic("A0201", "no layer or module `covn`", Span(file, 2, 3, 2, 7), help="did you mean `conv`?")))
+    net.yaml:2:3: error[A0201]: no layer or module `covn`
+        2 |   covn 3x3, 8
+          |   ^^^^
+      help: did you mean `conv`?
+    """
+    parts = [safe(str(diagnostic))]
+    if diagnostic.span is not None:
+        parts.append(_excerpt(diagnostic.span, "^"))
+    for label in diagnostic.labels:
+        parts.append(f"  {safe(str(label.span))}: {safe(label.text)}")
+        parts.append(_excerpt(label.span, "-"))
+    if diagnostic.help:
+        parts.append(f"  help: {safe(diagnostic.help)}")
+    parts.extend(f"  {safe(step.text)} {safe(str(step.span))}" for step in diagnostic.trail)
+    return "\n".join(part for part in parts if part)
+
+
+def _excerpt(span: Span, mark: str) -> str:
+    lines = span.file.lines
+    if not 1 <= span.line <= len(lines):
+        return ""
+    line = lines[span.line - 1].rstrip("\r")
+    start = min(span.column - 1, len(line))
+    end = min(span.end_column - 1, len(line)) if span.end_line == span.line else len(line)
+    window = max(0, start - 90)
+    head, token, tail = safe(line[window:start]), safe(line[start:end]), safe(line[max(start, end) : window + 160])
+    indent = "".join("\t" if c == "\t" else " " for c in head)
+    gutter = f"{span.line:5}"
+    return f"{gutter} | {head}{token}{tail}".rstrip() + f"\n{' ' * len(gutter)} | {indent}{mark * max(1, len(token))}"

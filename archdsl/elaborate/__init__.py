@@ -1,0 +1,1 @@
+"""Spec + parameters -> IR: arguments bound, conditions and tables decided, hierarchy and repeats kept."""

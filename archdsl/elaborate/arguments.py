@@ -1,0 +1,243 @@
+"""A call's arguments -> the fields of an operator, or the formals of a module or def."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from .. import expr as ex
+from ..diagnostics import Span, did_you_mean, fail
+from ..ir.dims import Poly, compare
+from ..ir.operator import Argument, Operator
+from ..ir.shapes import Constant, Grid, Size
+from ..syntax import tree as t
+from .evaluate import Bound, Env, describe, evaluate
+
+_KEYWORDS = {"global_": "global"}
+
+
+@dataclass(slots=True)
+class Binding:
+    """An operator with its arguments, the expressions they were written as, and where each stands."""
+
+    operator: Operator
+    expressions: tuple[tuple[str, ex.Expr], ...]
+    references: dict[str, ex.Ref]
+    spans: dict[str, Span]
+
+
+@dataclass(slots=True)
+class _Given:
+    """The arguments of one line (or of `default`), by the operator's field names."""
+
+    values: dict[str, Constant] = field(default_factory=dict[str, Constant])
+    expressions: dict[str, ex.Expr] = field(default_factory=dict[str, ex.Expr])
+    references: dict[str, ex.Ref] = field(default_factory=dict[str, ex.Ref])
+    spans: dict[str, Span] = field(default_factory=dict[str, Span])
+
+
+def bind_operator(
+    cls: type[Operator],
+    arguments: Iterable[t.Argument],
+    default: Iterable[t.Argument],
+    env: Env,
+    default_env: Env,
+    grids: dict[str, Grid],
+    span: Span,
+) -> Binding:
+    """The operator a call makes. The file's `default` stands unless the line says otherwise."""
+    line = _Binder(cls, env, grids).take(arguments)
+    file = _Binder(cls, default_env, grids).take(default)
+    said = set(line.values)
+    if said & set(cls.exclusive):
+        said |= set(cls.exclusive)
+    values = {k: v for k, v in file.values.items() if k not in said} | line.values
+    expressions = {k: v for k, v in file.expressions.items() if k not in said} | line.expressions
+    for argument in cls.arguments():
+        if argument.required and argument.name not in values:
+            fail("A0301", f"{cls.word} needs its {_shown(argument.name)}", span, _usage(cls))
+    return Binding(
+        cls(**values),
+        tuple(expressions.items()),
+        file.references | line.references,
+        file.spans | line.spans,
+    )
+
+
+def _shown(name: str) -> str:
+    return _KEYWORDS.get(name, name)
+
+
+def _usage(cls: type[Operator]) -> str:
+    positions = ", ".join(_shown(a.name) for a in cls.arguments() if a.use == "position")
+    return f"{cls.word} takes {positions}" if positions else f"{cls.word} takes no positions"
+
+
+class _Binder:
+    def __init__(self, cls: type[Operator], env: Env, grids: dict[str, Grid]) -> None:
+        self.cls, self.env, self.grids = cls, env, grids
+        self.known = {_shown(a.name): a for a in cls.arguments()}
+        self.positions = [a for a in cls.arguments() if a.use == "position"]
+        self.given = _Given()
+        self.exclusive: str | None = None
+        self.taken = 0
+
+    def take(self, arguments: Iterable[t.Argument]) -> _Given:
+        for argument in arguments:
+            if isinstance(argument, t.Positional):
+                self.positional(argument)
+            elif isinstance(argument, t.Pair):
+                self.pair(argument)
+            else:
+                self.off(argument)
+        return self.given
+
+    def set(self, argument: Argument, value: Constant, span: Span) -> None:
+        if argument.name in self.given.values:
+            fail("A0303", f"`{_shown(argument.name)}` is given twice", span)
+        if argument.name in self.cls.exclusive:
+            if self.exclusive is not None:
+                fail("A0303", f"padding is given twice: `{self.exclusive}` and `{_shown(argument.name)}`", span)
+            self.exclusive = _shown(argument.name)
+        self.given.values[argument.name] = value
+        self.given.spans[argument.name] = span
+
+    def positional(self, argument: t.Positional) -> None:
+        value = argument.value
+        if isinstance(value, ex.Name):
+            named = self.known.get(value.id)
+            if named is not None and named.use in ("flag", "switch"):
+                self.set(named, True, argument.span)
+                return
+            if named is not None and value.id not in self.env.names:
+                fail("A0310", f"`{value.id}` needs a value: `{value.id} 2`", argument.span)
+        if self.taken == len(self.positions):
+            self.too_many(argument)
+        self.assign(self.positions[self.taken], value, argument.span)
+        self.taken += 1
+
+    def too_many(self, argument: t.Positional) -> None:
+        value, word = argument.value, self.cls.word
+        if isinstance(value, ex.Name) and value.id not in self.env.names:
+            if self.env.words(value.id):
+                help = f"{_usage(self.cls)}; an arrow `->` is missing before `{value.id}`"
+            else:
+                help = did_you_mean(value.id, [*self.known, *self.env.names])
+            fail("A0302", f"{word} takes no `{value.id}` here", argument.span, help)
+        fail("A0302", f"{_usage(self.cls)}; this is one too many", argument.span)
+
+    def pair(self, argument: t.Pair) -> None:
+        named = self.known.get(argument.name)
+        if named is None:
+            help = did_you_mean(argument.name, self.known)
+            fail("A0203", f"{self.cls.word} has no argument `{argument.name}`", argument.name_span, help)
+        if named.use in ("flag", "switch"):
+            fail("A0310", f"`{argument.name}` stands alone, without a value", argument.span)
+        self.assign(named, argument.value, argument.span)
+
+    def off(self, argument: t.Off) -> None:
+        named = self.known.get(argument.name)
+        if named is None or named.use != "switch":
+            switches = [_shown(a.name) for a in self.cls.arguments() if a.use == "switch"]
+            fail(
+                "A0203",
+                f"{self.cls.word} has no `{argument.name}` to leave out",
+                argument.span,
+                did_you_mean(argument.name, switches),
+            )
+        self.set(named, False, argument.span)
+
+    def assign(self, argument: Argument, value: ex.Expr, span: Span) -> None:
+        if argument.use in ("value", "tied"):
+            if not isinstance(value, ex.Ref) or not value.tap:
+                fail("A0308", f"`{argument.name}` takes a label: `{argument.name} @name`", span)
+            self.set(argument, True, span)
+            self.given.references[argument.name] = value
+            return
+        if isinstance(value, ex.Name) and value.id in self.known and value.id not in self.env.names:
+            fail("A0310", f"`{argument.name}` takes a value, not the flag `{value.id}`", value.span)
+        self.set(argument, self.convert(argument, value), value.span or span)
+        if not isinstance(value, ex.Number | ex.Text):
+            self.given.expressions[argument.name] = self.env.express(value)
+
+    def convert(self, argument: Argument, value: ex.Expr) -> Constant:
+        if argument.type == "grid":
+            return self.grid(value)
+        if argument.type == "word":
+            if isinstance(value, ex.Name) and value.id not in self.env.names:
+                return value.id
+            found = evaluate(value, self.env)
+            return found if isinstance(found, str) else self.wrong(argument, "a word", found, value)
+        found = evaluate(value, self.env)
+        if argument.type == "number":
+            if isinstance(found, bool) or not isinstance(found, int | Fraction | float | Poly):
+                return self.wrong(argument, "a number", found, value)
+            return self.ranged(argument, found, value)
+        if argument.type == "axes" and isinstance(found, Size):
+            for dim in found:
+                self.ranged(argument, dim, value)
+            return found
+        if isinstance(found, bool) or not isinstance(found, int | Poly):
+            return self.wrong(argument, "a whole number" + (" or a size" * (argument.type == "axes")), found, value)
+        return self.ranged(argument, found, value)
+
+    def ranged(self, argument: Argument, found: Constant, value: ex.Expr) -> Constant:
+        if argument.minimum is not None:
+            low = argument.minimum
+            below = compare(found, low, "<") if isinstance(found, int | Poly) else found < low  # type: ignore[operator]
+            if below:
+                fail("A0305", f"`{_shown(argument.name)}` is at least {low}, this is {describe(found)}", value.span)
+        return found
+
+    def wrong(self, argument: Argument, wanted: str, found: Constant, value: ex.Expr) -> Constant:
+        fail("A0307", f"`{_shown(argument.name)}` of {self.cls.word} is {wanted}, this is {describe(found)}", value.span)
+
+    def grid(self, value: ex.Expr) -> Constant:
+        word = value.id if isinstance(value, ex.Name) else ""
+        bound = self.env.names.get(word)
+        if bound is not None and isinstance(bound.value, str):
+            word = bound.value
+        if word not in self.grids:
+            fail("A0204", f"no map `{word}`" if word else "a map's name is needed", value.span, did_you_mean(word, self.grids))
+        return self.grids[word]
+
+
+def bind_formals(
+    what: str, formals: tuple[t.Formal, ...], arguments: Iterable[t.Argument], env: Env, span: Span
+) -> dict[str, tuple[ex.Expr, Span]]:
+    """Which expression each formal of a module or def is given. Defaults are the caller's matter."""
+    found: dict[str, tuple[ex.Expr, Span]] = {}
+    known = [f.name for f in formals]
+    taken = 0
+
+    def put(name: str, value: ex.Expr, place: Span) -> None:
+        if name in found:
+            fail("A0303", f"`{name}` is given twice", place)
+        found[name] = (value, place)
+
+    for argument in arguments:
+        if isinstance(argument, t.Positional):
+            value = argument.value
+            if isinstance(value, ex.Name) and value.id not in env.names and value.id in known and not env.words(value.id):
+                put(value.id, ex.Name("yes", argument.span), argument.span)
+                continue
+            if taken >= len(known):
+                taking = f"{what} takes {', '.join(known)}" if known else f"{what} takes no arguments"
+                fail("A0302", f"{taking}; this is one too many", argument.span)
+            put(known[taken], value, argument.span)
+            taken += 1
+        elif argument.name not in known:
+            place = argument.name_span if isinstance(argument, t.Pair) else argument.span
+            fail("A0203", f"{what} has no parameter `{argument.name}`", place, did_you_mean(argument.name, known))
+        elif isinstance(argument, t.Pair):
+            put(argument.name, argument.value, argument.span)
+        else:
+            put(argument.name, ex.Name("no", argument.span), argument.span)
+    for formal in formals:
+        if formal.default is None and formal.name not in found:
+            fail("A0301", f"{what} needs its {formal.name}", span, f"{what} takes {', '.join(known)}")
+    return found
+
+
+__all__ = ["Binding", "Bound", "bind_formals", "bind_operator"]

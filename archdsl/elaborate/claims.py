@@ -1,0 +1,52 @@
+"""Facts -> claims: what is expected, to the precision it was written with."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from ..diagnostics import Span, fail
+from ..expr import Expr
+from ..ir.dims import Dim
+from ..ir.graph import Claim
+from ..syntax import tree as t
+from .evaluate import Env, evaluate_dim
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10}
+TOLERANCE = Fraction(5, 100)
+
+
+def claims_of(facts: t.Facts, env: Env) -> tuple[Claim, ...]:
+    """The claims of a line's facts."""
+    found: list[Claim] = []
+    for fact in facts:
+        if isinstance(fact, t.ShapeFact):
+            found.append(shape_claim(fact.dims, env, fact.span))
+        else:
+            found.append(count_claim(fact.unit, fact.claim, fact.training, fact.span))
+    return tuple(found)
+
+
+def shape_claim(dims: tuple[Expr, ...], env: Env, span: Span) -> Claim:
+    """`=> 6x28x28`."""
+    text = span.file.lines[span.line - 1][span.column - 1 : span.end_column - 1]
+    expected: tuple[Dim, ...] = tuple(evaluate_dim(d, env) for d in dims)
+    return Claim("shape", text, expected=expected, span=span)
+
+
+def count_claim(unit: str, text: str, training: bool, span: Span) -> Claim:
+    """A whole number is exact, `25.6M` right to its printed digits, `~3.8G` within 5 %."""
+    match = re.fullmatch(r"(~?)(\d[\d_]*)(?:\.(\d+))?(Ki|[KMGT])?", text)
+    if match is None:
+        fail("A0701", f"`{text}` is no quantity", span, "write `156`, `25.6M`, `~3.8G`")
+    about, whole, decimals, suffix = match.groups()
+    scale = _UNITS[suffix or ""]
+    value = Fraction(f"{whole.replace('_', '')}.{decimals or '0'}") * scale
+    if about:
+        margin = value * TOLERANCE
+    elif decimals is None and suffix is None:
+        margin = Fraction(0)
+    else:
+        margin = Fraction(scale, 2 * 10 ** len(decimals or ""))
+    low, high = value - margin, value + margin
+    return Claim(unit, text, low=-((-low).__floor__()), high=high.__floor__(), training=training, span=span)

@@ -1,0 +1,195 @@
+"""Specs on disk: reading, and what `extends` makes of two files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.resources import files
+from pathlib import Path
+
+from ..diagnostics import Collector, SourceFile, Span, fail
+from ..spec import Link, Spec, read_spec
+from ..syntax.containers import read_file, read_sections
+from ..syntax.tree import Block, Claim, Compound, Level, Line, Statement
+from .changes import apply_changes
+
+MAX_FILES = 64
+MAX_DEPTH = 8
+SUFFIXES = (".yaml", ".yml", ".arch")
+
+
+def bundled_folder() -> Path:
+    """Where the specs that come with archdsl lie: in the wheel beside the code, in a checkout at the top."""
+    inside = Path(str(files("archdsl"))) / "specs"
+    return inside if inside.is_dir() else Path(str(files("archdsl"))).parent / "specs"
+
+
+def find_spec(name: str) -> Path:
+    """The file that `name` means: a path, or the name of a bundled spec. Raises FileNotFoundError."""
+    path = Path(name)
+    if path.is_file() or path.suffix in SUFFIXES or len(path.parts) != 1:
+        return path
+    for suffix in SUFFIXES:
+        candidate = bundled_folder() / f"{name}{suffix}"
+        if candidate.is_file():
+            return candidate
+    return path
+
+
+class Library:
+    """Reads specs, each file once, and follows `extends` and `use` within the folder of the first."""
+
+    def __init__(self, root: Path | None, collector: Collector) -> None:
+        self.root = None if root is None else root.resolve()
+        self.collector = collector
+        self._specs: dict[str, Spec] = {}
+        self._open: list[str] = []
+
+    def read(self, file: SourceFile, folder: Path | None) -> Spec:
+        """The spec of a text, with what it extends merged in."""
+        sections = read_sections(file, self.collector)
+        spec = read_spec(file, sections, self.collector)
+        self.collector.raise_errors()
+        _check_switch_names(spec)
+        return self._extended(spec, folder)
+
+    def open(self, path: Path, span: Span | None = None) -> Spec:
+        """The spec of a file; raises OSError where nothing refers to it, a diagnostic where something does."""
+        key = str(path.resolve())
+        if key in self._open:
+            fail("A0605", f"{path.name} comes back to itself", span)
+        if key not in self._specs:
+            if len(self._specs) >= MAX_FILES or len(self._open) >= MAX_DEPTH:
+                fail("A0801", f"more than {MAX_FILES} files, or files nested more than {MAX_DEPTH} deep", span)
+            self._open.append(key)
+            try:
+                self._specs[key] = self.read(self._text(path, span), path.parent)
+            finally:
+                self._open.pop()
+        return self._specs[key]
+
+    def _text(self, path: Path, span: Span | None) -> SourceFile:
+        try:
+            return read_file(path)
+        except OSError as error:
+            if span is None:
+                raise
+            fail("A0606", f"cannot read {path.name}: {error.strerror or error}", span)
+
+    def link(self, link: Link, folder: Path | None) -> Spec:
+        """The spec another one refers to."""
+        if folder is None or self.root is None:
+            fail("A0606", "this spec has no folder in which to look for another", link.span)
+        path = Path(link.path)
+        if path.is_absolute() or not path.suffix:
+            fail("A0606", "another spec is named by its path from this one: `extends: resnet.yaml`", link.span)
+        target = folder / path
+        if not target.resolve().is_relative_to(self.root):
+            fail("A0606", f"{link.path} lies outside the folder of the first spec", link.span)
+        return self.open(target, link.span)
+
+    def folder_of(self, spec: Spec) -> Path | None:
+        """Where `use` of this spec looks."""
+        for key, known in self._specs.items():
+            if known is spec:
+                return Path(key).parent
+        return self.root
+
+    def _extended(self, spec: Spec, folder: Path | None) -> Spec:
+        if spec.extends is None:
+            if spec.changes:
+                fail("A0607", "`changes` change what the file `extends`", next(iter(spec.changes.values())).span)
+            return spec
+        base = self.link(spec.extends, folder)
+        return merge(base, spec)
+
+
+def merge(base: Spec, own: Spec) -> Spec:
+    """The network that `own` makes of `base`: sections replace or add, parameters and defaults merge."""
+    definitions = {
+        name: d.model_copy(update={"body": without_facts(d.body)}) for name, d in base.definitions.items()
+    } | own.definitions
+    layers = own.layers or (without_facts(base.layers) if base.layers else None)
+    for where, changes in own.changes.items():
+        if where == "":
+            if layers is None:
+                fail("A0607", "there are no layers to change", changes.span)
+            layers = apply_changes(layers, changes, definitions)
+        elif where in base.definitions and where not in own.definitions:
+            changed = apply_changes(definitions[where].body, changes, definitions)
+            definitions[where] = definitions[where].model_copy(update={"body": changed})
+        else:
+            fail("A0607", f"the file it extends has no module `{where}` to change", changes.span)
+    defaults = {w: _merge_arguments(base.defaults.get(w, ()), own.defaults.get(w, ())) for w in [*base.defaults, *own.defaults]}
+    only_chooses = not (own.definitions or own.layers or own.changes or own.inputs or own.defaults or own.maps or own.tables)
+    tables = base.tables if only_chooses else {n: _without_claims(t) for n, t in base.tables.items()}
+    return own.model_copy(
+        update={
+            "network": own.network or base.network,
+            "source": own.source or base.source,
+            "parameters": {**base.parameters, **own.parameters},
+            "parameter_spans": {**base.parameter_spans, **own.parameter_spans},
+            "inputs": own.inputs or base.inputs,
+            "defaults": defaults,
+            "default_spans": {**base.default_spans, **own.default_spans},
+            "tables": {**tables, **own.tables},
+            "maps": {**base.maps, **own.maps},
+            "definitions": definitions,
+            "layers": layers,
+            "uses": {**base.uses, **own.uses},
+            "names": {**base.names, **own.names},
+        }
+    )
+
+
+def _merge_arguments(base: Iterable, own: Iterable) -> tuple:  # type: ignore[type-arg]
+    def key(argument: object) -> str:
+        return getattr(argument, "name", "") or repr(getattr(argument, "value", ""))
+
+    own = tuple(own)
+    said = {key(a) for a in own}
+    return (*(a for a in base if key(a) not in said), *own)
+
+
+def _without_claims(table):  # type: ignore[no-untyped-def]
+    keep = [i for i, column in enumerate(table.columns) if not column.claim]
+    return table.model_copy(
+        update={
+            "columns": tuple(table.columns[i] for i in keep),
+            "rows": tuple(tuple(row[i] for i in keep) for row in table.rows),
+        }
+    )
+
+
+def without_facts(body: Block) -> Block:
+    """A body as another file inherits it: no file inherits the facts of bodies."""
+    return Block((), tuple(_bare(s) for s in body.statements if not isinstance(s, Claim)), body.span)
+
+
+def _bare(statement: Statement) -> Statement:
+    if isinstance(statement, Line):
+        return Line(statement.inline, (), statement.span)
+    if isinstance(statement, Compound | Level) and isinstance(statement.body, Block):
+        body = without_facts(statement.body)
+        if isinstance(statement, Level):
+            return Level(statement.label, body, statement.span)
+        return Compound(statement.head, body, statement.span)
+    if isinstance(statement, Level) and isinstance(statement.body, Compound) and isinstance(statement.body.body, Block):
+        inner = statement.body
+        return Level(statement.label, Compound(inner.head, without_facts(inner.body), inner.span), statement.span)  # type: ignore[arg-type]
+    return statement
+
+
+def _check_switch_names(spec: Spec) -> None:
+    """In one file a name is a parameter or a column of a switch, and of one switch only."""
+    owner: dict[str, str] = {}
+    heads = {t.names[0] for t in spec.tables.values() if t.names} & set(spec.parameters)
+    for table in spec.tables.values():
+        if not table.names or table.names[0] not in heads:
+            continue
+        for column in table.columns[1:]:
+            if column.claim:
+                continue
+            if column.name in spec.parameters:
+                fail("A0608", f"`{column.name}` is a parameter and a column of table {table.name}", column.span)
+            if owner.setdefault(column.name, table.name) != table.name:
+                fail("A0608", f"`{column.name}` is a column of two tables, {owner[column.name]} and {table.name}", column.span)

@@ -1,0 +1,85 @@
+"""Labels: what a body has named so far, level by level."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from ..diagnostics import Span, did_you_mean, fail
+from ..ir.graph import Body, Node
+from ..ir.operator import Tensor
+
+Redo = Callable[[int], tuple[Body, int]]
+
+
+@dataclass(slots=True)
+class Target:
+    """What a label names: its value, the labels under it, and how to apply it once more."""
+
+    value: int | None
+    span: Span
+    scope: Labels | None = None
+    node: Node | None = None
+    tensors: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
+    redo: Redo | None = None
+
+
+class Labels:
+    """The labels of one level. Looking up goes outwards to the border of the module."""
+
+    def __init__(self, parent: Labels | None = None, path: tuple[str, ...] = ()) -> None:
+        self.parent = parent
+        self.path = path
+        self.targets: dict[str, Target] = {}
+
+    def define(self, segments: tuple[str, ...], target: Target) -> None:
+        """Name something; `convs.0` makes the level `convs` when it is first named."""
+        scope = self
+        for segment in segments[:-1]:
+            made = scope.targets.setdefault(segment, Target(None, target.span))
+            if made.scope is None:
+                made.scope = Labels(scope, (*scope.path, segment))
+            made.value = target.value
+            scope = made.scope
+        last = segments[-1]
+        known = scope.targets.get(last)
+        if known is not None and not (known.value is None and known.scope is not None):
+            fail(
+                "A0501",
+                f"the label `{'.'.join(segments)}` is used twice",
+                target.span,
+                f"it stands at {known.span} too; in a loop a label needs the loop's variable: `{last}{{i}}: ...`",
+            )
+        scope.targets[last] = target
+
+    def find(self, segments: tuple[str, ...], span: Span | None) -> tuple[Target, tuple[str, ...], tuple[str, ...]]:
+        """(target, its path from the border of the module, segments that lie inside it); raises for an unknown label."""
+        scope: Labels | None = self
+        while scope is not None and segments[0] not in scope.targets:
+            scope = scope.parent
+        if scope is None:
+            self.missing(segments, span)
+        target, path = scope.targets[segments[0]], (*scope.path, segments[0])
+        rest = segments[1:]
+        while rest and target.scope is not None and rest[0] in target.scope.targets:
+            target, path, rest = target.scope.targets[rest[0]], (*path, rest[0]), rest[1:]
+        return target, path, rest
+
+    def missing(self, segments: tuple[str, ...], span: Span | None) -> NoReturn:
+        names: list[str] = []
+        scope: Labels | None = self
+        while scope is not None:
+            names.extend(scope.targets)
+            scope = scope.parent
+        help = did_you_mean(segments[0], names)
+        fail(
+            "A0502",
+            f"no label `{'.'.join(segments)}` above",
+            span,
+            help or "a module or def sees only its own labels: hand the value over as an argument",
+        )
+
+    def defined(self) -> int:
+        """How many labels there are."""
+        return len(self.targets)

@@ -1,0 +1,219 @@
+"""Expressions: what stands where a value is written. Data only; the syntax tree, the IR and the emitter share them.
+
+Nothing here evaluates. Spans are kept for messages and take no part in comparison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from fractions import Fraction
+
+from .diagnostics import Span
+
+
+def _span() -> Span | None:
+    return field(default=None, compare=False, repr=False)  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """`64`, `0.5`, `1e-5`: exact, whatever its notation."""
+
+    value: Fraction
+    span: Span | None = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A parameter, a column, a loop variable, a size, or a word."""
+
+    id: str
+    span: Span | None = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A quoted string."""
+
+    value: str
+    span: Span | None = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class SizeExpr:
+    """`3x3`, `CxHxW`, `(2C)x(H/2)`: one expression an axis."""
+
+    dims: tuple[Expr, ...]
+    span: Span | None = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class ListExpr:
+    """`[32, 64, 128]`."""
+
+    items: tuple[Expr, ...]
+    span: Span | None = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A label as written: segments between dots, each made of texts and `{expressions}`."""
+
+    segments: tuple[tuple[str | Expr, ...], ...]
+    span: Span | None = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """`@label`, or a dotted name where a label is meant (`to features.norm5`: `tap` is false)."""
+
+    path: Path
+    tap: bool = True
+    span: Span | None = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """Arithmetic: `+ - * / // % ^`; `4w` is `4 * w`."""
+
+    op: str
+    left: Expr
+    right: Expr
+    span: Span | None = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class Negative:
+    """`-a`."""
+
+    operand: Expr
+    span: Span | None = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """`divisible(v, 8)` and the other six."""
+
+    name: str
+    args: tuple[Expr, ...]
+    span: Span | None = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class IfElse:
+    """`(2 if first else 1)`."""
+
+    then: Expr
+    test: Expr
+    orelse: Expr
+    span: Span | None = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """`==` and its kin, between numbers or sizes."""
+
+    op: str
+    left: Expr
+    right: Expr
+    span: Span | None = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class Is:
+    """`a is word`, `a is not word`."""
+
+    left: Expr
+    word: str
+    negated: bool = False
+    span: Span | None = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class Logic:
+    """`and`, `or`."""
+
+    op: str
+    left: Expr
+    right: Expr
+    span: Span | None = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """`not a`."""
+
+    operand: Expr
+    span: Span | None = _span()
+
+
+Expr = (
+    Number
+    | Name
+    | Text
+    | SizeExpr
+    | ListExpr
+    | Ref
+    | Binary
+    | Negative
+    | Function
+    | IfElse
+    | Compare
+    | Is
+    | Logic
+    | Not
+)
+
+FUNCTIONS = ("min", "max", "ceil", "floor", "round", "sqrt", "divisible")
+
+
+def _each(value: object, change: Callable[[Expr], Expr]) -> object:
+    if isinstance(value, Path):
+        return Path(tuple(tuple(p if isinstance(p, str) else change(p) for p in s) for s in value.segments), value.span)
+    if isinstance(value, tuple):
+        return tuple(_each(v, change) for v in value)  # type: ignore[reportUnknownVariableType]
+    if isinstance(value, EXPRESSIONS):
+        return change(value)
+    return value
+
+
+EXPRESSIONS = (
+    Number, Name, Text, SizeExpr, ListExpr, Ref, Binary, Negative, Function, IfElse, Compare, Is, Logic, Not
+)  # fmt: skip
+
+
+def rebuild(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
+    """`expr` with `change` applied to each of its direct subexpressions."""
+    changes = {f.name: _each(getattr(expr, f.name), change) for f in fields(expr) if f.name != "span"}
+    return replace(expr, **changes)
+
+
+def substitute(expr: Expr, names: dict[str, Expr]) -> Expr:
+    """`expr` with names replaced by expressions.
+
+    >>> substitute(Binary("*", Number(Fraction(4)), Name("w")), {"w": Name("width")}).right
+    Name(id='width')
+    """
+    if not names:
+        return expr
+    if isinstance(expr, Name):
+        return names.get(expr.id, expr)
+    return rebuild(expr, lambda part: substitute(part, names))
+
+
+def names_in(expr: Expr | Path) -> frozenset[str]:
+    """Every name that `expr` mentions."""
+    found: set[str] = set()
+
+    def visit(part: Expr) -> Expr:
+        if isinstance(part, Name):
+            found.add(part.id)
+        rebuild(part, visit)
+        return part
+
+    if isinstance(expr, Path):
+        _each(expr, visit)
+    else:
+        visit(expr)
+    return frozenset(found)

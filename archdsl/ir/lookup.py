@@ -1,0 +1,81 @@
+"""Finding what a label names inside a node: `@layer3.5.conv2`, `@backbone.fpn.p3`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .graph import Arm, Body, Choice, Invoke, Join, Layer, Level, Line, Node, Repeat, Residual, Reuse, Run, SideOutput
+from .shapes import Shape
+
+Segments = tuple[str, ...]
+
+
+def shape_inside(node: Node, segments: Segments, shapes: Sequence[Shape | None]) -> Shape | None:
+    """The shape of the value that `segments` name inside `node`; None if there is no such label."""
+    if isinstance(node, Invoke):
+        return _in_body(node.instance.body, segments, node.instance.shapes)
+    if isinstance(node, Level):
+        if len(node.body) == 1 and isinstance(node.body[0], Repeat):
+            return _in_iterations(node.body[0], segments, shapes)
+        return _in_body(node.body, segments, shapes)
+    return None
+
+
+def _in_iterations(repeat: Repeat, segments: Segments, shapes: Sequence[Shape | None]) -> Shape | None:
+    run = find_run(repeat, segments[0])
+    if run is None:
+        return _in_body(run_bodies(repeat), segments, shapes)
+    if len(segments) == 1:
+        return shapes[run.output]
+    items = list(named(run.body))
+    return shape_inside(items[0], segments[1:], shapes) if len(items) == 1 else None
+
+
+def find_run(repeat: Repeat, position: str) -> Run | None:
+    """The run that holds an iteration, by its position."""
+    if not position.isdigit():
+        return None
+    return next((r for r in repeat.runs if r.index <= int(position) < r.index + r.count), None)
+
+
+def run_bodies(repeat: Repeat) -> Body:
+    """The bodies of all runs, one after the other."""
+    return tuple(node for run in repeat.runs for node in run.body)
+
+
+def _in_body(body: Body, segments: Segments, shapes: Sequence[Shape | None]) -> Shape | None:
+    for node in named(body):
+        label = getattr(node, "label", None)
+        if label is None or segments[: len(label.segments)] != label.segments:
+            continue
+        rest = segments[len(label.segments) :]
+        return shape_inside(node, rest, shapes) if rest else shapes[node.output]
+    return None
+
+
+def arms(node: Node) -> tuple[Arm, ...]:
+    """The arms of a residual or a join, in the order written."""
+    if isinstance(node, Join):
+        return node.arms
+    if not isinstance(node, Residual):
+        return ()
+    pair = (node.main,) if node.shortcut is None else (node.main, node.shortcut)
+    return pair[::-1] if node.shortcut_first else pair
+
+
+def parts(node: Node) -> Body:
+    """The nodes directly inside one that has no name of its own; a run counts once."""
+    if isinstance(node, Line | Choice | SideOutput):
+        return node.body
+    if isinstance(node, Repeat):
+        return run_bodies(node)
+    return tuple(inner for arm in arms(node) for inner in arm.body)
+
+
+def named(body: Body):  # type: ignore[no-untyped-def]
+    """The layers, modules and levels of a body, through whatever has no name."""
+    for node in body:
+        if isinstance(node, Layer | Invoke | Level):
+            yield node
+        elif not isinstance(node, Reuse):
+            yield from named(parts(node))

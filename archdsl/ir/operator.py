@@ -1,0 +1,262 @@
+"""The contract of an operator: everything archdsl knows of a layer word, in one class.
+
+An operator is a frozen dataclass whose fields are its arguments as the language writes them: positions in order, then
+attributes, flags (`valid`) and switches (`no bias`). Its methods are its rules. Adding an operator is writing one such
+class in `archdsl.ops` and decorating it with `@operator`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
+
+from ..expr import Expr
+from .dims import Dim
+from .shapes import Constant, Grid, Kind, Shape, Size
+
+Axes: TypeAlias = "Dim | Size"
+"""A number for every axis, or one an axis."""
+
+Use = Literal["position", "attribute", "flag", "switch", "value", "tied"]
+Type = Literal["axes", "whole", "number", "word", "grid", "shape", "bool"]
+Role = Literal["trained", "statistic", "counter", "frozen"]
+
+
+class Refusal(Exception):
+    """An operator's word that it cannot be applied here. `argument` names the culprit, so that the caret finds it."""
+
+    def __init__(self, code: str, message: str, help: str | None = None, argument: str | None = None) -> None:
+        super().__init__(message)
+        self.code, self.message, self.help, self.argument = code, message, help, argument
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """What the language knows of one argument of an operator."""
+
+    name: str
+    use: Use
+    type: Type
+    default: object
+    minimum: int | None
+    doc: str
+
+    @property
+    def required(self) -> bool:
+        return self.default is MISSING
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A named array of a layer: its shape, and what it is to training."""
+
+    name: str
+    shape: tuple[Dim, ...]
+    role: Role = "trained"
+
+    @property
+    def count(self) -> Dim:
+        total: Dim = 1
+        for dim in self.shape:
+            total = total * dim
+        return total
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One argument of a torch call: its value here, and how it follows from the operator's arguments.
+
+    `source` is an expression over the operator's argument names, `features` (of the first input) and `features2`, ...;
+    None if there is no formula.
+    """
+
+    value: Constant
+    source: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TorchCall:
+    """A call of a torch class or function, the input aside."""
+
+    name: str
+    args: tuple[Slot, ...] = ()
+    kwargs: tuple[tuple[str, Slot], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TorchForm:
+    """How a layer is written in PyTorch.
+
+    `module` makes an nn.Module; `function` is applied to the input in `forward` (for layers without state). `method`
+    is written `x.name(args)` instead of `name(x, args)`. Helpers are names of classes in the emitter's helper file.
+    """
+
+    module: TorchCall | None = None
+    function: TorchCall | None = None
+    method: bool = False
+    state: bool = False
+
+
+def _argument(use: Use, type: Type, default: object, minimum: int | None, doc: str) -> Any:
+    metadata = {"use": use, "type": type, "minimum": minimum, "doc": doc}
+    if default is MISSING:
+        return field(metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def position(type: Type, doc: str, default: object = MISSING, minimum: int | None = 1) -> Any:
+    """An argument that may stand without its name, in the order of the fields."""
+    return _argument("position", type, default, minimum, doc)
+
+
+def attribute(type: Type, default: object, doc: str, minimum: int | None = 1) -> Any:
+    """An argument written `name value`."""
+    return _argument("attribute", type, default, minimum, doc)
+
+
+def flag(doc: str) -> Any:
+    """An argument written as its name alone."""
+    return _argument("flag", "bool", False, None, doc)
+
+
+def switch(doc: str) -> Any:
+    """What is there unless the line says `no name`."""
+    return _argument("switch", "bool", True, None, doc)
+
+
+def value(doc: str) -> Any:
+    """An argument that is another value of the network, `@label`; its field says whether it was given."""
+    return _argument("value", "bool", False, None, doc)
+
+
+def tied(doc: str) -> Any:
+    """An argument that is another layer, `@label`, whose array of this name is used here too."""
+    return _argument("tied", "bool", False, None, doc)
+
+
+class Operator:
+    """Base of all operators. The methods take the shapes of the inputs, first the value that flows in."""
+
+    word: ClassVar[str]
+    family: ClassVar[str]
+    accepts: ClassVar[tuple[Kind, ...]] = ("map", "sequence", "vector")
+    exclusive: ClassVar[tuple[str, ...]] = ()
+    joins: ClassVar[bool] = False
+    advice: ClassVar[dict[str, str]] = {}
+
+    @classmethod
+    def arguments(cls) -> tuple[Argument, ...]:
+        """The arguments in order, from the dataclass fields."""
+        found = _ARGUMENTS.get(cls)
+        if found is None:
+            found = tuple(
+                Argument(
+                    f.name,
+                    f.metadata["use"],
+                    f.metadata["type"],
+                    f.default,
+                    f.metadata["minimum"],
+                    f.metadata["doc"],
+                )
+                for f in fields(cls)  # type: ignore[arg-type]
+            )
+            _ARGUMENTS[cls] = found
+        return found
+
+    def output(self, *inputs: Shape) -> Shape:
+        """The shape of the result; raises Refusal."""
+        return inputs[0]
+
+    def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
+        """The layer's arrays, named as PyTorch names them, in the order of its state_dict."""
+        return ()
+
+    def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        """Multiply-adds an example: products of convolution, linear and attention, as papers count them."""
+        return 0
+
+    def connections(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        """Connections in LeNet's sense: every weight and bias counted each time it is used."""
+        return 0
+
+    def torch(self, *inputs: Shape) -> TorchForm:
+        """How the layer is written in PyTorch."""
+        raise NotImplementedError(self.word)
+
+    def value_arguments(self) -> tuple[str, ...]:
+        """The names of the given arguments that are values, in order."""
+        return tuple(a.name for a in self.arguments() if a.use == "value" and getattr(self, a.name))
+
+    def given(self) -> dict[str, Constant]:
+        """The arguments that differ from their defaults."""
+        return {a.name: getattr(self, a.name) for a in self.arguments() if getattr(self, a.name) != a.default}
+
+    def check_kind(self, shape: Shape) -> None:
+        """Refuse a kind of value this layer does not take."""
+        if shape.kind in self.accepts:
+            return
+        wanted = " or a ".join(self.accepts)
+        help = self.advice.get(shape.kind)
+        raise Refusal("A0401", f"{self.word} takes a {wanted}, but here {'come' if shape.kind == 'numbers' else 'comes'} {shape.describe()}", help)
+
+
+_ARGUMENTS: dict[type[Operator], tuple[Argument, ...]] = {}
+_WORDS: dict[str, type[Operator]] = {}
+
+OperatorClass = TypeVar("OperatorClass", bound=type[Operator])
+
+
+def operator(cls: OperatorClass) -> OperatorClass:
+    """Class decorator: make it a frozen dataclass and the meaning of its word."""
+    made = dataclass(frozen=True, kw_only=True)(cls)
+    if made.word in _WORDS:
+        raise ValueError(f"two operators are called {made.word}")
+    _WORDS[made.word] = made
+    return made
+
+
+def operators() -> dict[str, type[Operator]]:
+    """Every operator by its word, in alphabetical order."""
+    return dict(sorted(_WORDS.items()))
+
+
+def find_operator(word: str) -> type[Operator] | None:
+    """The operator a word means."""
+    return _WORDS.get(word)
+
+
+def axes(value: Axes, rank: int) -> tuple[Dim, ...]:
+    """One number an axis.
+
+    >>> axes(3, 2)
+    (3, 3)
+    """
+    return tuple(value) if isinstance(value, Size) else (value,) * rank
+
+
+def spatial(word: str, shape: Shape, **arguments: Axes) -> list[tuple[Dim, ...]]:
+    """Each argument as one number an axis of the map; refuse one that speaks of another number of axes."""
+    rank = len(shape.dims) - 1
+    for name, given in arguments.items():
+        if isinstance(given, Size) and len(given) != rank:
+            raise Refusal(
+                "A0402",
+                f"{word}: the {name} {given!r} speaks of {len(given)} axes, but here comes {shape}, which has {rank}",
+                "a single number speaks of every axis",
+                name,
+            )
+    return [axes(given, rank) for given in arguments.values()]
+
+
+def replace(op: Operator, **changes: object) -> Operator:
+    """A copy with other arguments."""
+    return dataclasses.replace(op, **changes)  # type: ignore[type-var]
+
+
+__all__ = [
+    "MISSING", "Argument", "Axes", "Callable", "Grid", "Operator", "Refusal", "Slot", "Tensor", "TorchCall",
+    "TorchForm", "attribute", "axes", "find_operator", "flag", "operator", "operators", "position", "replace",
+    "spatial", "switch", "tied", "value",
+]  # fmt: skip

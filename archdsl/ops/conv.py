@@ -1,0 +1,155 @@
+"""Convolutions."""
+
+from __future__ import annotations
+
+from math import prod
+
+from ..ir.dims import Dim, ceil_div, compare, show
+from ..ir.operator import (
+    Axes, Grid, Operator, Refusal, Tensor, TorchCall, TorchForm, attribute, axes, flag, operator, position, spatial,
+    switch,
+)  # fmt: skip
+from ..ir.shapes import Shape
+from .formula import call, half, name, size, slot, times
+from .windows import same_padding, windows
+
+
+def _times(dims: tuple[Dim, ...]) -> Dim:
+    return prod(dims)  # type: ignore[return-value]
+
+
+@operator
+class Conv(Operator):
+    """A convolution (cross-correlation, as everywhere) over a map of one, two or three axes.
+
+    The output has floor((n + p - d(k - 1) - 1)/s) + 1 places an axis. Without a word on padding an odd kernel gets half
+    padding, (k - 1)/2 a side, which keeps the size at stride 1; an even kernel has no middle and must say.
+    """
+
+    word = "conv"
+    family = "convolution"
+    accepts = ("map",)
+    exclusive = ("pad", "valid", "same", "causal")
+    advice = {
+        "sequence": "`image` turns a sequence back into its map",
+        "vector": "a convolution needs places: remove the `flatten`, or use `linear`",
+    }
+
+    size: Axes = position("axes", "extent of the kernel, an axis")
+    width: Dim = position("whole", "number of kernels, the channels of the output")
+    stride: Axes = attribute("axes", 1, "step of the kernel, an axis")
+    pad: Axes | None = attribute("axes", None, "zeros on both sides, an axis (default: half the kernel)", minimum=0)
+    groups: Dim = attribute("whole", 1, "groups of channels that do not see each other")
+    dilation: Axes = attribute("axes", 1, "distance between the kernel's taps, an axis")
+    connect: Grid | None = attribute("grid", None, "a `map` section: which input map feeds which output map")
+    bias: bool = switch("a bias a kernel")
+    valid: bool = flag("no padding")
+    same: bool = flag("as many places as ceil(n / stride); the odd zero goes to the end (TensorFlow, Keras)")
+    causal: bool = flag("all padding before the beginning, on maps of one axis")
+
+    def padding(self, shape: Shape) -> tuple[tuple[Dim, Dim], ...]:
+        """(before, after) an axis."""
+        kernel, stride, dilation = spatial(self.word, shape, size=self.size, stride=self.stride, dilation=self.dilation)
+        rank = len(shape.space)
+        if self.valid:
+            return ((0, 0),) * rank
+        if self.pad is not None:
+            (pad,) = spatial(self.word, shape, pad=self.pad)
+            return tuple((p, p) for p in pad)
+        if self.same:
+            return tuple(same_padding(*nksd) for nksd in zip(shape.space, kernel, stride, dilation, strict=True))
+        if self.causal:
+            if rank != 1:
+                raise Refusal("A0404", f"`causal` needs a map of one axis, but here comes {shape}", argument="causal")
+            return ((dilation[0] * (kernel[0] - 1), 0),)
+        if any(isinstance(k, int) and k % 2 == 0 for k in kernel):
+            shown = "x".join(show(k) for k in kernel)
+            raise Refusal(
+                "A0405", f"a {shown} kernel has no middle", "say `valid`, `same`, or `pad` with a number", "size"
+            )
+        return tuple((d * ((k - 1) // 2), d * ((k - 1) // 2)) for k, d in zip(kernel, dilation, strict=True))
+
+    def output(self, *inputs: Shape) -> Shape:
+        shape = inputs[0]
+        self.check_kind(shape)
+        kernel, stride, dilation = spatial(self.word, shape, size=self.size, stride=self.stride, dilation=self.dilation)
+        self._check_groups(shape.features)
+        pads = self.padding(shape)
+        if self.same:
+            return Shape("map", (self.width, *(ceil_div(n, s) for n, s in zip(shape.space, stride, strict=True))))
+        places = (
+            windows(self.word, n, k, s, before, after, d)
+            for n, k, s, d, (before, after) in zip(shape.space, kernel, stride, dilation, pads, strict=True)
+        )
+        return Shape("map", (self.width, *places))
+
+    def _check_groups(self, channels: Dim) -> None:
+        for count, what in ((channels, "channels that come in"), (self.width, "kernels")):
+            if compare(count % self.groups, 0, "==") is False:
+                raise Refusal(
+                    "A0406", f"{show(self.groups)} groups do not divide the {show(count)} {what}", argument="groups"
+                )
+        if self.connect is None:
+            return
+        table = (len(self.connect.rows), len(self.connect.rows[0]))
+        if (channels, self.width) != table:
+            raise Refusal(
+                "A0407",
+                f"map {self.connect.name} connects {table[0]} maps to {table[1]}, "
+                f"but here {show(channels)} maps come in and {show(self.width)} go out",
+                argument="connect",
+            )
+        if self.groups != 1:
+            raise Refusal("A0407", "a convolution takes `groups` or `connect`, not both", argument="connect")
+
+    def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
+        kernel = axes(self.size, len(inputs[0].space))
+        if self.connect is not None:
+            weight = Tensor("weight", (self.connect.links, *kernel))
+        else:
+            weight = Tensor("weight", (self.width, inputs[0].features // self.groups, *kernel))
+        return (weight, Tensor("bias", (self.width,))) if self.bias else (weight,)
+
+    def _fan(self, inputs: tuple[Shape, ...]) -> Dim:
+        return self.tensors(*inputs)[0].count
+
+    def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        return self._fan(inputs) * _times(output.space)
+
+    def connections(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        return (self._fan(inputs) + (self.width if self.bias else 0)) * _times(output.space)
+
+    def torch(self, *inputs: Shape) -> TorchForm:
+        shape = inputs[0]
+        rank = len(shape.space)
+        kernel, stride, dilation = spatial(self.word, shape, size=self.size, stride=self.stride, dilation=self.dilation)
+        pads = self.padding(shape)
+        symmetric = all(before == after for before, after in pads)
+        special = "Same" if self.same and not symmetric else "Causal" if self.causal else ""
+        padding = 0 if special else size(tuple(before for before, _ in pads))
+        kwargs = {
+            "stride": (1, slot(size(stride), "stride")),
+            "padding": (0, slot(padding, None if self.same else self._padding_formula())),
+            "dilation": (1, slot(size(dilation), "dilation")),
+            "groups": (1, slot(self.groups, "groups")),
+            "bias": (True, slot(self.bias)),
+        }
+        features, width = slot(shape.features, "features"), slot(self.width, "width")
+        window = slot(size(kernel), "size")
+        if self.connect is not None:
+            made = call(f"TableConv{rank}d", slot(self.connect), window, **_without(kwargs, "groups"))
+        else:
+            made = call(f"{special}Conv{rank}d" if special else f"nn.Conv{rank}d", features, width, window, **kwargs)
+        return TorchForm(module=made, state=True)
+
+    def _padding_formula(self):
+        if self.pad is not None:
+            return name("pad")
+        return half(name("size")) if self.dilation == 1 else times(name("dilation"), half(name("size")))
+
+
+def _without(kwargs: dict[str, tuple[object, object]], key: str):  # type: ignore[no-untyped-def]
+    return {k: v for k, v in kwargs.items() if k != key}
+
+
+__all__ = ["Conv", "TorchCall"]

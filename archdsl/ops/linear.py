@@ -1,0 +1,51 @@
+"""Linear layers."""
+
+from __future__ import annotations
+
+from ..ir.dims import Dim
+from ..ir.operator import Operator, Tensor, TorchForm, operator, position, switch, tied
+from ..ir.shapes import Shape
+from .formula import call, slot
+
+
+@operator
+class Linear(Operator):
+    """A fully connected layer on a vector, or on every place of a sequence alike: `W x + b`."""
+
+    word = "linear"
+    family = "linear"
+    accepts = ("vector", "sequence")
+    advice = {
+        "map": "put `flatten`, `avgpool global` or `tokens` before it",
+        "numbers": "whole numbers become vectors by `embedding`",
+    }
+
+    width: Dim = position("whole", "number of units")
+    weight: bool = tied("a label whose matrix this layer shares: `weight @embed`")
+    bias: bool = switch("a bias a unit")
+
+    def output(self, *inputs: Shape) -> Shape:
+        self.check_kind(inputs[0])
+        return inputs[0].with_features(self.width)
+
+    def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
+        weight = Tensor("weight", (self.width, inputs[0].features))
+        return (weight, Tensor("bias", (self.width,))) if self.bias else (weight,)
+
+    def _places(self, output: Shape) -> Dim:
+        return output.space[0] if output.space else 1
+
+    def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        return inputs[0].features * self.width * self._places(output)
+
+    def connections(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        return (inputs[0].features + (1 if self.bias else 0)) * self.width * self._places(output)
+
+    def torch(self, *inputs: Shape) -> TorchForm:
+        made = call(
+            "nn.Linear",
+            slot(inputs[0].features, "features"),
+            slot(self.width, "width"),
+            bias=(True, slot(self.bias)),
+        )
+        return TorchForm(module=made, state=True)

@@ -1,0 +1,85 @@
+"""Normalisation."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from ..ir.dims import Dim
+from ..ir.operator import Operator, Refusal, Tensor, TorchForm, attribute, operator, position, switch
+from ..ir.shapes import Number, Shape
+from .formula import call, slot, times, name
+
+_EPS = Fraction(1, 100_000)
+
+
+@operator
+class BatchNorm(Operator):
+    """Batch normalisation of each channel (Ioffe & Szegedy 2015). Its running mean and variance are statistics, not parameters."""
+
+    word = "bn"
+    family = "normalisation"
+    accepts = ("map", "vector")
+
+    eps: Number = attribute("number", _EPS, "added to the variance", minimum=0)
+    momentum: Number = attribute("number", Fraction(1, 10), "weight of the newest batch in the running statistics", minimum=0)
+    affine: bool = switch("a trained scale and shift a channel")
+
+    def output(self, *inputs: Shape) -> Shape:
+        self.check_kind(inputs[0])
+        return inputs[0]
+
+    def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
+        channels = (inputs[0].features,)
+        trained = (Tensor("weight", channels), Tensor("bias", channels)) if self.affine else ()
+        return (
+            *trained,
+            Tensor("running_mean", channels, "statistic"),
+            Tensor("running_var", channels, "statistic"),
+            Tensor("num_batches_tracked", (), "counter"),
+        )
+
+    def torch(self, *inputs: Shape) -> TorchForm:
+        rank = max(1, len(inputs[0].space))
+        made = call(
+            f"nn.BatchNorm{rank}d",
+            slot(inputs[0].features, "features"),
+            eps=(_EPS, slot(self.eps, "eps")),
+            momentum=(Fraction(1, 10), slot(self.momentum, "momentum")),
+            affine=(True, slot(self.affine)),
+        )
+        return TorchForm(module=made, state=True)
+
+
+@operator
+class LocalResponseNorm(Operator):
+    """Normalisation across neighbouring channels, x / (k + alpha * sum of squares)^beta, with the constants AlexNet prints.
+
+    PyTorch divides alpha by the size; the emitted code multiplies it back.
+    """
+
+    word = "lrn"
+    family = "normalisation"
+    accepts = ("map",)
+
+    size: Dim = position("whole", "number of neighbouring channels", default=5)
+    alpha: Number = attribute("number", Fraction(1, 10_000), "factor of the sum of squares", minimum=0)
+    beta: Number = attribute("number", Fraction(3, 4), "exponent", minimum=0)
+    k: Number = attribute("number", 2, "constant in the denominator", minimum=0)
+
+    def output(self, *inputs: Shape) -> Shape:
+        self.check_kind(inputs[0])
+        return inputs[0]
+
+    def torch(self, *inputs: Shape) -> TorchForm:
+        if not isinstance(self.size, int) or not isinstance(self.alpha, int | Fraction | float):
+            raise Refusal("A0404", "lrn needs a size that is a number", argument="size")
+        window = slot(self.size, "size")
+        keywords = {
+            "alpha": (Fraction(1, 10_000), slot(self.alpha * self.size, times(name("alpha"), name("size")))),
+            "beta": (Fraction(3, 4), slot(self.beta, "beta")),
+            "k": (1, slot(self.k, "k")),
+        }
+        return TorchForm(
+            module=call("nn.LocalResponseNorm", window, **keywords),
+            function=call("F.local_response_norm", window, **keywords),
+        )

@@ -1,0 +1,19 @@
+"""Words of the language whose operators are not built yet, and what other tools call the words that are."""
+
+PLANNED = frozenset(
+    """depthwise sepconv upconv lstm gru instancenorm ln rmsnorm gn attention attend embedding positions sinusoids
+    prepend take tokens image transpose patches droppath layerscale rescale normalize upsample resize pixelshuffle
+    shuffle reshape pad crop roll mixture""".split()
+)
+
+SYNONYMS = {
+    "batchnorm": "bn", "batch_norm": "bn", "batchnorm2d": "bn", "norm": "bn", "layernorm": "ln", "layer_norm": "ln",
+    "groupnorm": "gn", "conv2d": "conv", "convolution": "conv", "conv1d": "conv", "conv3d": "conv",
+    "dwconv": "depthwise", "deconv": "upconv", "convtranspose2d": "upconv", "fc": "linear", "dense": "linear",
+    "fully_connected": "linear", "max_pool": "maxpool", "maxpool2d": "maxpool", "maxpooling": "maxpool",
+    "avg_pool": "avgpool", "avgpool2d": "avgpool", "averagepool": "avgpool", "swish": "silu", "hswish": "hardswish",
+    "hsigmoid": "hardsigmoid", "lrelu": "leakyrelu", "leaky_relu": "leakyrelu", "local_response_norm": "lrn",
+    "drop": "dropout", "skip": "identity", "wire": "identity", "noop": "identity", "reshape_flat": "flatten",
+    "mhsa": "attention", "interpolate": "resize", "kernel": "size", "filters": "width", "channels": "width",
+    "kernel_size": "size", "padding": "pad", "strides": "stride", "epsilon": "eps", "p": "p",
+}  # fmt: skip

@@ -1,0 +1,147 @@
+"""Poolings."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ..ir.dims import Dim, ceil_div, compare, show
+from ..ir.operator import Axes, Operator, Refusal, Slot, TorchCall, TorchForm, attribute, flag, operator, position, spatial
+from ..ir.shapes import Constant, Shape
+from .formula import call, half, name, size, slot
+from .windows import same_padding, windows, windows_up
+
+
+class _Pool(Operator):
+    """What the poolings have in common."""
+
+    accepts = ("map", "sequence")
+    exclusive = ("pad", "same")
+    advice: ClassVar[dict[str, str]] = {"vector": "a vector has no places left to pool"}
+    torch_name: ClassVar[str]
+    function_name: ClassVar[str]
+    reduction: ClassVar[str]
+
+    size: Axes | None
+    stride: Axes | None
+    pad: Axes
+    to: Axes | None
+    same: bool
+    ceil: bool
+    # `global` is a Python keyword; the field carries an underscore, the language's word does not
+    global_: bool
+
+    def output(self, *inputs: Shape) -> Shape:
+        shape = inputs[0]
+        self.check_kind(shape)
+        self._check_combination(shape)
+        if self.global_:
+            return Shape("vector", (shape.features,))
+        if self.to is not None:
+            (target,) = spatial(self.word, shape, to=self.to)
+            return Shape("map", (shape.features, *target))
+        kernel, stride, pads = self._window(shape)
+        places = (self._places(*nksp) for nksp in zip(shape.space, kernel, stride, pads, strict=True))
+        return Shape("map", (shape.features, *places))
+
+    def _check_combination(self, shape: Shape) -> None:
+        ways = [("a size", self.size is not None), ("`to`", self.to is not None), ("`global`", self.global_)]
+        given = [what for what, present in ways if present]
+        if not given:
+            raise Refusal("A0304", f"{self.word} takes a size, `to` with a size, or `global`")
+        if len(given) > 1:
+            raise Refusal("A0304", f"{self.word} takes {given[0]} or {given[1]}, not both")
+        if shape.kind == "sequence" and not self.global_:
+            raise Refusal("A0401", f"{self.word} over a sequence is `{self.word} global`, but here comes {shape.describe()}")
+
+    def _window(self, shape: Shape) -> tuple[tuple[Dim, ...], tuple[Dim, ...], tuple[tuple[Dim, Dim], ...]]:
+        assert self.size is not None
+        stride = self.size if self.stride is None else self.stride
+        kernel, steps, pad = spatial(self.word, shape, size=self.size, stride=stride, pad=self.pad)
+        if self.same:
+            return kernel, steps, tuple(same_padding(n, k, s) for n, k, s in zip(shape.space, kernel, steps, strict=True))
+        for k, p in zip(kernel, pad, strict=True):
+            if compare(2 * p, k, ">"):
+                raise Refusal(
+                    "A0408", f"{self.word}: padding {show(p)} is more than half of the window {show(k)}", None, "pad"
+                )
+        return kernel, steps, tuple((p, p) for p in pad)
+
+    def _places(self, length: Dim, kernel: Dim, stride: Dim, pad: tuple[Dim, Dim]) -> Dim:
+        if self.same:
+            return ceil_div(length, stride)
+        if self.ceil:
+            return windows_up(self.word, length, kernel, stride, pad[0])
+        return windows(self.word, length, kernel, stride, *pad)
+
+    def torch(self, *inputs: Shape) -> TorchForm:
+        shape = inputs[0]
+        rank = len(shape.space)
+        if self.global_:
+            dims = tuple(range(2, 2 + rank)) if shape.kind == "map" else (1,)
+            function = TorchCall(self.reduction, (Slot(dims if len(dims) > 1 else dims[0]),))
+            return TorchForm(module=TorchCall(f"Global{self.torch_name}", (Slot(dims),)), function=function, method=True)
+        if self.to is not None:
+            target = slot(size(spatial(self.word, shape, to=self.to)[0]), "to")
+            return TorchForm(
+                module=call(f"nn.Adaptive{self.torch_name}{rank}d", target),
+                function=call(f"F.adaptive_{self.function_name}{rank}d", target),
+            )
+        return self._windowed(shape, rank)
+
+    def _windowed(self, shape: Shape, rank: int) -> TorchForm:
+        kernel, stride, pads = self._window(shape)
+        symmetric = all(before == after for before, after in pads)
+        padding = size(tuple(before for before, _ in pads)) if symmetric else 0
+        hanging = self.same and any(b + a > 0 for b, a in pads if isinstance(b, int) and isinstance(a, int))
+        keywords: dict[str, tuple[Constant, Slot]] = {
+            "stride": (size(kernel), slot(size(stride), "size" if self.stride is None else "stride")),
+            "padding": (0, slot(padding, half(name("size")) if self.same else "pad")),
+            "ceil_mode": (False, slot(self.ceil)),
+        }
+        if self.word == "avgpool":
+            keywords["count_include_pad"] = (True, slot(padding == 0 and not hanging))
+        window = slot(size(kernel), "size")
+        if not symmetric:
+            keywords = {"stride": keywords["stride"]}
+            return TorchForm(
+                module=call(f"Same{self.torch_name}{rank}d", window, **keywords),
+                function=call(f"same_{self.function_name}{rank}d", window, **keywords),
+            )
+        return TorchForm(
+            module=call(f"nn.{self.torch_name}{rank}d", window, **keywords),
+            function=call(f"F.{self.function_name}{rank}d", window, **keywords),
+        )
+
+
+@operator
+class MaxPool(_Pool):
+    """The largest value of each window. Its stride is its size unless the line says otherwise; `to` makes the windows adaptive."""
+
+    word = "maxpool"
+    family = "pooling"
+    torch_name, function_name, reduction = "MaxPool", "max_pool", "amax"
+
+    size: Axes | None = position("axes", "extent of the window, an axis", default=None)
+    stride: Axes | None = attribute("axes", None, "step of the window, an axis (default: its size)")
+    pad: Axes = attribute("axes", 0, "padding on both sides, never the maximum", minimum=0)
+    to: Axes | None = attribute("axes", None, "the output's places; windows adapt")
+    same: bool = flag("as many places as ceil(n / stride)")
+    ceil: bool = flag("round the number of windows up")
+    global_: bool = flag("one window over everything: a vector")
+
+
+@operator
+class AvgPool(_Pool):
+    """The mean of each window; zeros of the padding are not averaged."""
+
+    word = "avgpool"
+    family = "pooling"
+    torch_name, function_name, reduction = "AvgPool", "avg_pool", "mean"
+
+    size: Axes | None = position("axes", "extent of the window, an axis", default=None)
+    stride: Axes | None = attribute("axes", None, "step of the window, an axis (default: its size)")
+    pad: Axes = attribute("axes", 0, "padding on both sides", minimum=0)
+    to: Axes | None = attribute("axes", None, "the output's places; windows adapt")
+    same: bool = flag("as many places as ceil(n / stride)")
+    ceil: bool = flag("round the number of windows up")
+    global_: bool = flag("one window over everything: a vector")

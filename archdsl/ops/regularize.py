@@ -1,0 +1,28 @@
+"""What acts in training only."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from ..ir.operator import Operator, Refusal, TorchForm, operator, position
+from ..ir.shapes import Number, Shape
+from .formula import call, slot
+
+
+@operator
+class Dropout(Operator):
+    """In training each value is zeroed with probability p and the others scaled by 1/(1 - p); otherwise nothing."""
+
+    word = "dropout"
+    family = "regularisation"
+
+    p: Number = position("number", "probability of zeroing a value", default=Fraction(1, 2), minimum=0)
+
+    def output(self, *inputs: Shape) -> Shape:
+        self.check_kind(inputs[0])
+        if isinstance(self.p, int | float | Fraction) and self.p > 1:
+            raise Refusal("A0305", f"a probability is at most 1, this one is {float(self.p):g}", argument="p")
+        return inputs[0]
+
+    def torch(self, *inputs: Shape) -> TorchForm:
+        return TorchForm(module=call("nn.Dropout", slot(self.p, "p")))
