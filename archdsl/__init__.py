@@ -4,13 +4,17 @@
 >>> net = archdsl.load("lenet5")
 >>> archdsl.analyze(net).totals.of(training=False).parameters
 60000
+
+Names are loaded when first used, so that `archdsl --help` need not wait for the language.
 """
 
-from . import ops as _ops
-from .analysis import Analysis
-from .api import analyze, build, compile, load, loads
-from .diagnostics import Diagnostic, SpecError
-from .ir.graph import Network
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .analysis import Analysis
+    from .api import analyze, build, compile, load, loads
+    from .diagnostics import Diagnostic, SpecError
+    from .ir.graph import Network
 
 __version__ = "0.1.0"
 
@@ -18,4 +22,18 @@ __all__ = [
     "Analysis", "Diagnostic", "Network", "SpecError", "analyze", "build", "compile", "load", "loads",
 ]  # fmt: skip
 
-del _ops
+_HOMES = {"Analysis": "analysis", "Diagnostic": "diagnostics", "SpecError": "diagnostics", "Network": "ir.graph"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f".{_HOMES.get(name, 'api')}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

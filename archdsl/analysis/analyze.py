@@ -9,7 +9,7 @@ from ..diagnostics import Span
 from ..ir.graph import Invoke, Layer, Level, Network, Reuse
 from ..ir.names import Place, walk
 from ..ir.shapes import Shape
-from .counts import Counter, Counts, Totals
+from .counts import NOTHING, Counter, Counts, Totals
 from .facts import FactResult, check_facts
 
 MAX_ROWS = 20_000
@@ -17,7 +17,11 @@ MAX_ROWS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class LayerRow:
-    """One line of the table. `times`: how many equal ones it stands for; `kind` is layer, module, level or again."""
+    """One line of the table. `times`: how many equal ones it stands for; `kind` is layer, module, level or again.
+
+    `counts` are of one of them; `training`: it belongs to an output that exists in training only. `inside` counts what
+    exists in training only within a module or level that always does.
+    """
 
     path: tuple[str, ...]
     operator: str
@@ -29,6 +33,7 @@ class LayerRow:
     training: bool
     depth: int
     span: Span | None
+    inside: Counts = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,7 @@ def _row(place: Place, counter: Counter) -> LayerRow:
     node = place.node
     shapes = place.instance.shapes
     assert isinstance(node, Layer | Invoke | Level | Reuse)
-    counts = counter.node(node, shapes).of(True)
+    totals = counter.node(node, shapes)
     if isinstance(node, Layer):
         word, kind, first = node.operator.word, "layer", node.inputs[0]
     elif isinstance(node, Invoke):
@@ -84,6 +89,6 @@ def _row(place: Place, counter: Counter) -> LayerRow:
     else:
         word, kind, first = "", "level", node.output
     return LayerRow(
-        place.path, word, kind, shapes[first], shapes[node.output], counts, place.times, place.training, place.depth,
-        node.span,
+        place.path, word, kind, shapes[first], shapes[node.output], totals.always, place.times, place.training,
+        place.depth, node.span, totals.training,
     )  # fmt: skip

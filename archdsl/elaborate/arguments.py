@@ -12,7 +12,7 @@ from ..ir.dims import Poly, compare
 from ..ir.operator import Argument, Operator
 from ..ir.shapes import Constant, Grid, Size
 from ..syntax import tree as t
-from .evaluate import Bound, Env, describe, evaluate
+from ..ir.evaluate import Bound, Env, describe, evaluate
 
 _KEYWORDS = {"global_": "global"}
 

@@ -23,7 +23,7 @@ from ..spec import Definition, Link
 from ..syntax import tree as t
 from .arguments import bind_formals, bind_operator
 from .claims import claims_of
-from .evaluate import Bound, Env, ValueArgument, describe, evaluate, evaluate_dim, evaluate_test
+from ..ir.evaluate import Bound, Env, ValueArgument, describe, evaluate, evaluate_dim, evaluate_test
 from .labels import Labels, Target
 from .parameters import same
 

@@ -10,7 +10,7 @@ from ..expr import Expr
 from ..ir.dims import Dim
 from ..ir.graph import Claim
 from ..syntax import tree as t
-from .evaluate import Env, evaluate_dim
+from ..ir.evaluate import Env, evaluate_dim
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10}
 TOLERANCE = Fraction(5, 100)

@@ -16,7 +16,7 @@ from ..spec import Definition, Spec
 from ..syntax import tree as t
 from .body import BodyBuilder
 from .claims import claims_of, count_claim
-from .evaluate import Bound, Env, ValueArgument, evaluate, evaluate_dim
+from ..ir.evaluate import Bound, Env, ValueArgument, evaluate, evaluate_dim
 from .files import Library
 from .mentions import Mentions
 from .parameters import Parameters, parse_override, rows_as_variants, same

@@ -8,7 +8,7 @@ from .. import expr as ex
 from ..diagnostics import Span, did_you_mean, fail
 from ..ir.shapes import Constant
 from ..spec import Cell, Spec, Table
-from .evaluate import Bound, Env, describe, evaluate
+from ..ir.evaluate import Bound, Env, describe, evaluate
 
 
 class Parameters:

@@ -897,4 +897,4 @@ def _read(value: object, depth: int) -> Value:
         return total
     if isinstance(head, str) and head in _APPLY:
         return _APPLY[head](*(_read(part, depth + 1) for part in rest))
-    raise ValueError(repr(value))
+    raise ValueError(f"unknown form {head!r}")

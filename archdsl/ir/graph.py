@@ -1,265 +1,39 @@
 """The intermediate representation: a network with its arguments bound and its conditions decided, hierarchy and repeats kept.
 
-A network is a tree of *instances*. An `Instance` is one definition (a module, or a whole file's layers) at one choice of
-arguments and entry shapes; equal calls share one instance. Its body is a tuple of nodes that read and make *values*,
-numbered within the instance. A repeat whose iterations are equal is one `Run` with a count, so the representation is as
-long as the spec, not as deep as the network.
-
-Arguments keep the expressions they were written as, beside their values, so that a code generator can print formulas.
-Standard library only; immutable; nothing here knows how a spec is written or what torch is.
+The parts it is made of are in `ir.nodes`; this module has the whole, and all of their names. A `Network` can be walked,
+asked for a place by its path, and written as JSON (`ir.json_form` reads it back).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
-
-from ..diagnostics import Span
-from ..expr import Expr, Path
-from .dims import Dim
-from .operator import Operator
-from .shapes import Constant, Shape
-
-Names = Mapping[str, Constant]
-
-
-def _span() -> Span | None:
-    return field(default=None, compare=False, repr=False)  # type: ignore[return-value]
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """What a node is called: its segments as they came out, and as they were written."""
-
-    segments: tuple[str, ...]
-    written: Path | None = None
-
-    @property
-    def text(self) -> str:
-        return ".".join(self.segments)
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A fact of the spec. `quantity` is shape, params, multiply-adds, connections, statistics, frozen or stored.
-
-    A count holds if it lies within `low` and `high`; a shape if it equals `expected`.
-    """
-
-    quantity: str
-    text: str
-    expected: tuple[Dim, ...] | None = None
-    low: Dim = 0
-    high: Dim = 0
-    training: bool = False
-    span: Span | None = _span()
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """An operator applied. `tied` names arrays that belong to another layer, by the path of that layer's label."""
-
-    operator: Operator
-    label: Label | None
-    inputs: tuple[int, ...]
-    output: int
-    expressions: tuple[tuple[str, Expr], ...] = ()
-    tied: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    abbreviation: str | None = None
-    span: Span | None = _span()
-
-
-@dataclass(frozen=True, slots=True)
-class Invoke:
-    """A module called: `inputs` are the value that flows in and the values handed over."""
-
-    instance: Instance
-    word: str
-    label: Label | None
-    inputs: tuple[int, ...]
-    output: int
-    expressions: tuple[tuple[str, Expr], ...] = ()
-    span: Span | None = _span()
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """A level of names: a label over several items. Without a label it is called by its position."""
-
-    label: Label | None
-    body: Body
-    output: int
-    span: Span | None = _span()
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of the spec (or a block with its head), and what is claimed of it."""
-
-    body: Body
-    output: int
-    claims: tuple[Claim, ...] = ()
-    span: Span | None = _span()
-
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """A way from one value to another."""
-
-    input: int
-    body: Body
-    output: int
-    span: Span | None = _span()
-
-
-@dataclass(frozen=True, slots=True)
-class Residual:
-    """`f(x) + shortcut(x)`; `taken` False leaves `f(x)` alone."""
-
-    test: Expr | None
-    taken: bool
-    main: Arm
-    shortcut: Arm | None
-    shortcut_first: bool
-    output: int
-    span: Span | None = _span()
-
-
-@dataclass(frozen=True, slots=True)
-class Join:
-    """Paths brought together by an operator. With `shares`, path i sees the i-th share of the features."""
-
-    operator: Operator
-    input: int
-    shares: tuple[int, ...]
-    arms: tuple[Arm, ...]
-    inputs: tuple[int, ...]
-    output: int
-    expressions: tuple[tuple[str, Expr], ...] = ()
-    span: Span | None = _span()
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Equal iterations in a row: the first has the given index; `names` are the loop's names in it."""
-
-    count: int
-    index: int
-    names: tuple[tuple[str, Constant], ...]
-    input: int
-    body: Body
-    output: int
-
-
-@dataclass(frozen=True, slots=True)
-class Repeat:
-    """`[...] x n` or a `for`. `kind` is times, list, range or rows; `over` is how the count or list was written."""
-
-    kind: Literal["times", "list", "range", "rows"]
-    variable: str | None
-    over: Expr | None
-    runs: tuple[Run, ...]
-    output: int
-    span: Span | None = _span()
-
-    @property
-    def count(self) -> int:
-        return sum(run.count for run in self.runs)
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A condition that was decided: branch `taken` of `tests` and the else."""
-
-    tests: tuple[Expr, ...]
-    taken: int
-    body: Body
-    output: int
-    span: Span | None = _span()
-
-
-@dataclass(frozen=True, slots=True)
-class SideOutput:
-    """`output NAME: ...`: a further output of the network, perhaps in training only."""
-
-    name: str
-    training: bool
-    body: Body
-    value: int
-    span: Span | None = _span()
-
-
-@dataclass(frozen=True, slots=True)
-class Reuse:
-    """`again path`: what is labelled so once more, with the same arrays. `body` is that application."""
-
-    path: tuple[str, ...]
-    body: Body
-    inputs: tuple[int, ...]
-    output: int
-    span: Span | None = _span()
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """`@level.label`: a value inside a module or an iteration, seen from outside."""
-
-    path: tuple[str, ...]
-    output: int
-    span: Span | None = _span()
-
-
-Node = Layer | Invoke | Level | Line | Residual | Join | Repeat | Choice | SideOutput | Reuse | Look
-Body = tuple[Node, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """One file with its parameters bound."""
-
-    file: str
-    title: str
-    source: str
-    names: Names = field(hash=False)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Instance:
-    """One definition at one choice of arguments and entry shapes. `name` is empty for the layers of a file."""
-
-    name: str
-    scope: Scope
-    arguments: Names
-    sizes: Names
-    formals: tuple[tuple[str, Expr | None], ...]
-    entry: tuple[int, ...]
-    entry_names: tuple[str, ...]
-    shapes: tuple[Shape, ...]
-    body: Body
-    output: int
-    claims: tuple[Claim, ...] = ()
-    heading: str = ""
-    span: Span | None = _span()
-
-    @property
-    def result(self) -> Shape:
-        """The shape of the main output."""
-        return self.shapes[self.output]
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """The renames of one `names` section: (scope module or None, pattern, replacement, transposed)."""
-
-    name: str
-    rules: tuple[tuple[str | None, str, str, bool], ...]
-    spans: tuple[Span | None, ...] = field(default=(), compare=False, repr=False)
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..diagnostics import did_you_mean
+from .names import Place, beside, find, walk
+from .nodes import (
+    Arm, Body, Choice, Claim, Dialect, Instance, Invoke, Join, Label, Layer, Level, Line, Look, Names, Node, Repeat,
+    Residual, Reuse, Run, Scope, SideOutput,
+)  # fmt: skip
+from .shapes import Shape
+
+
+class NoSuchPlace(KeyError):
+    """There is no layer, module or level at a path."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Network:
-    """A network at one choice of parameters."""
+    """A network at one choice of parameters.
+
+    >>> import archdsl
+    >>> net = archdsl.load("lenet5")
+    >>> str(net["C3"].output), net["C3"].tensors["weight"].shape
+    ('16x10x10', (60, 5, 5))
+    """
 
     title: str
     source: str
@@ -273,3 +47,30 @@ class Network:
     def inputs(self) -> dict[str, Shape]:
         """The inputs by name."""
         return {name: self.root.shapes[v] for name, v in zip(self.root.entry_names, self.root.entry, strict=True)}
+
+    def walk(self, fold: bool = False) -> Iterator[Place]:
+        """Every layer, call and level in the order written, the outer before the inner, made as they are asked for.
+
+        With `fold` the first of equal iterations stands for all of them (`Place.times`).
+        """
+        return walk(self.root, fold)
+
+    def __getitem__(self, path: str) -> Place:
+        """The layer, call or level at a path such as `layer3.5.conv2`. Raises NoSuchPlace, a KeyError."""
+        place = find(self.root, tuple(path.split(".")))
+        if place is None:
+            known = beside(self.root, tuple(path.split(".")))
+            help = did_you_mean(path, known) or (f"there are {', '.join(known[:12])}" if known else "nothing is named there")
+            raise NoSuchPlace(f"nothing is called `{path}` in this network; {help}")
+        return place
+
+    def __contains__(self, path: object) -> bool:
+        return isinstance(path, str) and find(self.root, tuple(path.split("."))) is not None
+
+
+
+__all__ = [
+    "Arm", "Body", "Choice", "Claim", "Dialect", "Instance", "Invoke", "Join", "Label", "Layer", "Level", "Line", "Look",
+    "Names", "Network", "NoSuchPlace", "Node", "Place", "Repeat", "Residual", "Reuse", "Run", "Scope", "Shape",
+    "SideOutput",
+]  # fmt: skip

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from .graph import Arm, Body, Choice, Invoke, Join, Layer, Level, Line, Node, Repeat, Residual, Reuse, Run, SideOutput
+from .nodes import Arm, Body, Choice, Invoke, Join, Layer, Level, Line, Look, Node, Repeat, Residual, Reuse, Run, SideOutput
 from .shapes import Shape
 
 Segments = tuple[str, ...]
@@ -72,10 +72,31 @@ def parts(node: Node) -> Body:
     return tuple(inner for arm in arms(node) for inner in arm.body)
 
 
-def named(body: Body):  # type: ignore[no-untyped-def]
+def named(body: Body) -> Iterator[Layer | Invoke | Level]:
     """The layers, modules and levels of a body, through whatever has no name."""
     for node in body:
         if isinstance(node, Layer | Invoke | Level):
             yield node
         elif not isinstance(node, Reuse):
             yield from named(parts(node))
+
+
+def first_input(body: Body) -> tuple[int, ...]:
+    """The value that flows into a body, as the first node that reads one has it; nothing where none does."""
+    for node in body:
+        match node:
+            case Layer() | Invoke() | Reuse():
+                return node.inputs[:1]
+            case Residual():
+                return (node.main.input,)
+            case Join():
+                return (node.input,)
+            case Repeat(runs=runs):
+                found = (runs[0].input,) if runs else ()
+            case Look():
+                return (node.output,)
+            case _:
+                found = first_input(node.body)
+        if found:
+            return found
+    return ()

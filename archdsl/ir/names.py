@@ -8,12 +8,18 @@ the structure alone and are given last.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
-from .graph import Arm, Body, Invoke, Join, Layer, Level, Line, Choice, Node, Repeat, Residual, Reuse, SideOutput, Instance
-from .lookup import arms
+from ..diagnostics import Span
+from .lookup import arms, first_input
+from .nodes import Body, Choice, Instance, Invoke, Join, Layer, Level, Line, Node, Repeat, Residual, Reuse, Run, SideOutput
+from .operator import Operator, Tensor
+from .shapes import Shape
 
 Path = tuple[str, ...]
+Item = Layer | Invoke | Level
+"""What has a name of its own."""
 
 
 class Namer:
@@ -24,7 +30,7 @@ class Namer:
         self.counts: dict[str, int] = {}
         self.opened: set[str] = set()
 
-    def name(self, node: Layer | Invoke | Level) -> Path:
+    def name(self, node: Item) -> Path:
         """The name of the next item."""
         word = _word(node)
         if word:
@@ -44,8 +50,20 @@ class Namer:
         for word, count in list(self.counts.items()):
             self.counts[word] = count + times * (count - before.get(word, 0))
 
+    def turns_to(self, segment: str, before: dict[str, int], count: int) -> int | None:
+        """How many turns after the first, which began at `before`, something is called `segment`; None if nowhere."""
+        for word, now in self.counts.items():
+            step = now - before.get(word, 0)
+            digits = segment.removeprefix(word)
+            if step == 0 or not segment.startswith(word) or not (digits.isdecimal() and digits.isascii()):
+                continue
+            number = int(digits[:20]) - (1 if word else 0)
+            if 0 <= number - now < step * (count - 1):
+                return 1 + (number - now) // step
+        return None
 
-def _word(node: Layer | Invoke | Level) -> str:
+
+def _word(node: Item) -> str:
     if isinstance(node, Layer):
         return node.operator.word
     return node.word.rpartition(".")[2] if isinstance(node, Invoke) else ""
@@ -53,80 +71,203 @@ def _word(node: Layer | Invoke | Level) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A node with its path. `times`: how often it stands there if repeats are folded; `training`: in training only."""
+    """A layer, a call, a level, or a use `again`, with its path.
+
+    `node` stands in the body of `instance` and reads and makes its values. `times`: how often it stands there if repeats
+    are folded; `training`: in training only; `call`: the call of the module it lies in, None in the network's layers.
+    """
 
     path: Path
-    node: Node
+    node: Item | Reuse
     instance: Instance
     times: int = 1
     training: bool = False
     depth: int = 0
-    owner: Path = ()
-    """The path from which labels in the node's body are counted: that of its module."""
+    call: Place | None = None
+    scopes: tuple[tuple[Path, Path], ...] = field(default=(), repr=False)
+    """The levels it lies in: where labels say they are, and where they are."""
+
+    @property
+    def name(self) -> str:
+        """The path as text: `layer1.0.conv1`."""
+        return ".".join(self.path)
+
+    @property
+    def owner(self) -> Path:
+        """The path of the module it lies in, from which labels are counted."""
+        return self.call.path if self.call is not None else ()
+
+    @property
+    def operator(self) -> Operator | None:
+        """What a layer does; None for a call, a level or a use `again`."""
+        return self.node.operator if isinstance(self.node, Layer) else None
+
+    @property
+    def module(self) -> Instance | None:
+        """What a call calls."""
+        return self.node.instance if isinstance(self.node, Invoke) else None
+
+    @property
+    def word(self) -> str:
+        """The layer's or module's word; `again`, or nothing for a level."""
+        return "again" if isinstance(self.node, Reuse) else _word(self.node)
+
+    @property
+    def inputs(self) -> tuple[Shape, ...]:
+        """The shapes that come in, first the value that flows, then those handed over."""
+        numbers = first_input((self.node,)) if isinstance(self.node, Level) else self.node.inputs
+        return tuple(self.instance.shapes[v] for v in numbers)
+
+    @property
+    def output(self) -> Shape:
+        """The shape that goes out."""
+        return self.instance.shapes[self.node.output]
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """The layer's own arrays by name, in the order of its state_dict; shared ones are in `tied`."""
+        if not isinstance(self.node, Layer):
+            return {}
+        shared = {name for name, _ in self.node.tied}
+        return {t.name: t for t in self.node.operator.tensors(*self.inputs) if t.name not in shared}
+
+    @property
+    def tied(self) -> dict[str, Path]:
+        """The arrays of the layer that belong to another one, with the path of that one."""
+        return {name: self.resolve(path) for name, path in self.node.tied} if isinstance(self.node, Layer) else {}
+
+    @property
+    def span(self) -> Span | None:
+        """Where it is written."""
+        return self.node.span
+
+    def resolve(self, path: Path) -> Path:
+        """Where in the network `path` is, as the labels of this place's module count.
+
+        In a folded repeat labels say they are in the first iteration; each iteration means its own.
+        """
+        for said, actual in reversed(self.scopes):
+            if path[: len(said)] == said:
+                return (*actual, *path[len(said) :])
+        return (*self.owner, *path)
 
 
 def walk(instance: Instance, fold: bool = False) -> Iterator[Place]:
-    """Every layer, module and level of a network, in order, the outer before the inner.
+    """Every layer, module and level of a network, in order, the outer before the inner, made as they are asked for.
 
     With `fold` the first of equal iterations stands for all of them.
     """
-    walker = _Walker(fold)
-    yield from walker.body(instance.body, Namer(False), Place((), instance.body[0] if instance.body else _nothing(), instance))
+    return _Walker(fold).body(instance.body, Namer(False), _Context((), instance))
 
 
-def _nothing() -> Node:
-    return Line((), 0)
+def find(instance: Instance, path: Path) -> Place | None:
+    """The layer, module or level at a path; None if there is none. Only what leads there is visited."""
+    for place in _Walker(wanted=path).body(instance.body, Namer(False), _Context((), instance)):
+        if place.path == path and not isinstance(place.node, Reuse):
+            return place
+    return None
+
+
+def beside(instance: Instance, path: Path, limit: int = 1000) -> list[str]:
+    """Names that exist where `path` leaves the network: what may have been meant."""
+    at, module, body, positional = (), instance, instance.body, False
+    for length in range(1, min(len(path), 64)):
+        place = find(instance, path[:length])
+        if place is not None and isinstance(place.node, Level):
+            at, module, body, positional = place.path, place.instance, place.node.body, True
+        elif place is not None and isinstance(place.node, Invoke):
+            at, module, body, positional = place.path, place.node.instance, place.node.instance.body, False
+    found = _Walker(shallow=True).body(body, Namer(positional), _Context((), module))
+    return [".".join((*at, *place.path)) for place in islice(found, limit)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """Where a body stands. `said` is its path as labels count it; `turn`: it is the n-th of equal iterations."""
+
+    path: Path
+    instance: Instance
+    times: int = 1
+    training: bool = False
+    depth: int = 0
+    call: Place | None = None
+    said: Path = ()
+    scopes: tuple[tuple[Path, Path], ...] = ()
+    turn: str | None = None
+
+    def place(self, path: Path, node: Item | Reuse) -> Place:
+        return Place(path, node, self.instance, self.times, self.training, self.depth, self.call, self.scopes)
 
 
 class _Walker:
-    def __init__(self, fold: bool) -> None:
-        self.fold = fold
+    """Walks bodies. With `wanted`, only what leads to that path is yielded and entered; if `shallow`, nothing is entered."""
 
-    def body(self, body: Body, namer: Namer, at: Place) -> Iterator[Place]:
+    def __init__(self, fold: bool = False, wanted: Path | None = None, shallow: bool = False) -> None:
+        self.fold, self.wanted, self.shallow = fold, wanted, shallow
+
+    def body(self, body: Body, namer: Namer, at: _Context) -> Iterator[Place]:
         for node in body:
             yield from self.node(node, namer, at)
 
-    def node(self, node: Node, namer: Namer, at: Place) -> Iterator[Place]:
+    def node(self, node: Node, namer: Namer, at: _Context) -> Iterator[Place]:
         match node:
             case Layer() | Invoke() | Level():
-                path = (*at.path, *namer.name(node))
-                yield Place(path, node, at.instance, at.times, at.training, at.depth, at.owner)
-                yield from self.inside(node, path, at)
+                yield from self.item(node, namer, at)
             case Line() | Choice():
                 yield from self.body(node.body, namer, at)
             case Residual() | Join():
                 for arm in arms(node):
-                    yield from self.arm(arm, namer, at)
+                    yield from self.body(arm.body, namer, at)
             case Repeat():
-                yield from self.repeat(node, namer, at)
+                for run in node.runs:
+                    yield from self.run(run, namer, at)
             case SideOutput():
-                training = at.training or node.training
-                inner = Place(at.path, node, at.instance, at.times, training, at.depth, at.owner)
-                yield from self.body(node.body, namer, inner)
+                yield from self.body(node.body, namer, replace(at, training=at.training or node.training))
             case Reuse():
-                yield Place((*at.owner, *node.path), node, at.instance, at.times, at.training, at.depth, at.owner)
+                place = at.place((), node)
+                yield replace(place, path=place.resolve(node.path))
             case _:
                 pass
 
-    def arm(self, arm: Arm, namer: Namer, at: Place) -> Iterator[Place]:
-        yield from self.body(arm.body, namer, at)
-
-    def inside(self, node: Node, path: Path, at: Place) -> Iterator[Place]:
+    def item(self, node: Item, namer: Namer, at: _Context) -> Iterator[Place]:
+        path = (*at.path, *namer.name(node))
+        if self.wanted is not None and path != self.wanted[: len(path)]:
+            return
+        place = at.place(path, node)
+        yield place
+        if self.shallow:
+            return
         if isinstance(node, Invoke):
-            inner = Place(path, node, node.instance, at.times, at.training, at.depth + 1, path)
+            inner = _Context(path, node.instance, at.times, at.training, at.depth + 1, place)
             yield from self.body(node.instance.body, Namer(False), inner)
         elif isinstance(node, Level):
-            inner = Place(path, node, at.instance, at.times, at.training, at.depth + 1, at.owner)
+            said = (*at.said, *(node.label.segments if node.label else (at.turn or "_",)))
+            inner = replace(at, path=path, depth=at.depth + 1, said=said, scopes=(*at.scopes, (said, path)), turn=None)
             yield from self.body(node.body, Namer(True), inner)
 
-    def repeat(self, repeat: Repeat, namer: Namer, at: Place) -> Iterator[Place]:
-        for run in repeat.runs:
-            if self.fold and run.count > 1:
-                before = dict(namer.counts)
-                times = at.times * run.count
-                inner = Place(at.path, repeat, at.instance, times, at.training, at.depth, at.owner)
+    def run(self, run: Run, namer: Namer, at: _Context) -> Iterator[Place]:
+        inner = replace(at, turn=str(run.index))
+        before = dict(namer.counts)
+        if self.fold:
+            yield from self.body(run.body, namer, replace(inner, times=at.times * run.count))
+            namer.skip(before, run.count - 1)
+            return
+        if run.count:
+            yield from self.body(run.body, namer, inner)
+        if self.wanted is None:
+            for _ in range(run.count - 1):
                 yield from self.body(run.body, namer, inner)
-                namer.skip(before, run.count - 1)
-                continue
-            for _ in range(run.count):
-                yield from self.body(run.body, namer, at)
+            return
+        yield from self.leap(run, namer, inner, before)
+
+    def leap(self, run: Run, namer: Namer, at: _Context, before: dict[str, int]) -> Iterator[Place]:
+        """The rest of a run after its first turn: straight to the turn that holds what is wanted."""
+        wanted = self.wanted or ()
+        turn = namer.turns_to(wanted[len(at.path)], before, run.count) if len(wanted) > len(at.path) else None
+        if turn is None:
+            namer.skip(before, run.count - 1)
+            return
+        namer.skip(before, turn - 1)
+        before = dict(namer.counts)
+        yield from self.body(run.body, namer, at)
+        namer.skip(before, run.count - 1 - turn)

@@ -78,11 +78,11 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class TorchCall:
-    """A call of a torch class or function, the input aside."""
+    """A call of a torch class or function, the input aside. A keyword stays away where it has the default given with it."""
 
     name: str
     args: tuple[Slot, ...] = ()
-    kwargs: tuple[tuple[str, Slot], ...] = ()
+    kwargs: tuple[tuple[str, Slot, Constant], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

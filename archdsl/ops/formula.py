@@ -40,4 +40,4 @@ def size(dims: tuple[Dim, ...]) -> Constant:
 
 def call(torch_name: str, *args: Slot, **kwargs: tuple[Constant, Slot]) -> TorchCall:
     """A torch call; each keyword comes with its default in torch, and stays away while it has it."""
-    return TorchCall(torch_name, args, tuple((k, s) for k, (default, s) in kwargs.items() if s.value != default))
+    return TorchCall(torch_name, args, tuple((k, s, default) for k, (default, s) in kwargs.items()))

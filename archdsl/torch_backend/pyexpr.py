@@ -207,8 +207,7 @@ def _operator(left: Part | str, op: str, right: Part | str, level: int) -> Doc:
     """Return an operator with the break before and the space after it; none around `**` between simple operands."""
     if op != "**" or not (_is_simple(left) and _is_simple(right)):
         return (_break(level), op, " ")
-    after: Doc = "" if level == BARE else If(" ", "", max(level, 0))
-    return (_break(level, SOFT), op, after)
+    return (_break(level, SOFT), op, "" if level == BARE else If(" "))
 
 
 def _is_simple(part: Part | str | py.Expr) -> bool:
@@ -447,10 +446,8 @@ def _needs(expr: py.Expr | py.Star) -> str:
                 return "parentheses"
             base = _base(expr)
             return "nothing" if base.parens else _needs(base.expr)
-        case py.Name() | py.FString():
+        case py.Name() | py.Lit() | py.FString():
             return "room"
-        case py.Lit(value):
-            return "nothing" if value is ... else "room"
         case _:
             return "nothing"
 

@@ -88,6 +88,7 @@ def test_doctests() -> None:
         (dim_max(dim_max(H, W), H // 2), dim_max(W, H), "max(H, W)"),
         (dim_min(H, H // 2, W * H), H // 2, "H//2"),
         (divisible(16 * C, 8), 16 * C, "16C"),
+        (dim_floor(H / 2 + Fraction(1, 3)), H // 2, "H//2"),
         (dim_round(4 * C), 4 * C, "4C"),
         ((H + W) ** 2, H * H + 2 * H * W + W * W, "H^2 + 2H*W + W^2"),
         ((H + 2) - H, 2, "2"),
@@ -108,6 +109,11 @@ def test_numbers_stay_numbers() -> None:
     assert [dim_round(Fraction(5, 2)), dim_sqrt(Fraction(9, 4)), dim_max(1, HALF), dim_min(3, 2)] == [
         2, Fraction(3, 2), 1, 2,
     ]  # fmt: skip
+
+
+def test_edges() -> None:
+    assert divisible(10, 9) == 9  # exactly 0.9 v is enough
+    assert evaluate(dim_floor(H // 3 * Fraction(1, 2) + H / 4), {"H": 5}) == 1  # floors that do not merge
 
 
 def test_refusals() -> None:
@@ -197,6 +203,8 @@ def test_equal() -> None:
         (H, "==", W + HALF, False),
         (H, "==", H, True),
         (dim_max(H, 5), ">=", 5, True),
+        (H // W, ">=", 0, True),
+        (H // (W - 3), ">=", 0, None),
         (H * H, ">=", 2 * H - 1, True),
         (H * H, "<", 2 * H - 1, False),
     ],

@@ -8,9 +8,9 @@ from fractions import Fraction
 
 from .. import expr as ex
 from ..diagnostics import Span, did_you_mean, fail
-from ..ir import dims
-from ..ir.dims import Dim, DimTooLarge, Poly
-from ..ir.shapes import Constant, Number, Size
+from . import dims
+from .dims import Dim, DimTooLarge, Poly
+from .shapes import Constant, Number, Size
 
 MAX_NUMBER = 2**63
 

@@ -1,0 +1,176 @@
+"""Specs in, artefacts out: opening with a suggestion, printing diagnostics, writing whole files or nothing."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from ..api import Project
+from ..diagnostics import MAX_SHOWN, Diagnostic, SpecError, nearest, render, safe
+from ..elaborate.files import SUFFIXES, bundled_folder
+from ..ir.graph import Network
+
+Result = TypeVar("Result")
+
+
+class Failure(Exception):
+    """A file that cannot be read or written, or bad usage: one sentence and a suggestion; exit code 2."""
+
+    def __init__(self, message: str, help: str | None = None) -> None:
+        super().__init__(message)
+        self.message, self.help = message, help
+
+
+def guarded(action: Callable[[], int]) -> int:
+    """Run a command's work; what is wrong with the spec is printed with code 1, a Failure with code 2."""
+    try:
+        return action()
+    except SpecError as error:
+        show_diagnostics(error.diagnostics)
+        return 2 if is_usage(error) else 1
+    except Failure as failure:
+        show_failure(failure)
+        return 2
+
+
+def is_usage(error: SpecError) -> bool:
+    """Whether the command line is to blame: a parameter was set that the spec does not have, or a value unreadable."""
+    from ..diagnostics import Span
+
+    def outside(span: Span | None) -> bool:
+        return span is None or "=" in span.file.name
+
+    return all(d.code == "A0205" or (d.span is not None and outside(d.span)) for d in error.diagnostics)
+
+
+def show_failure(failure: Failure) -> None:
+    """Print a failure to standard error."""
+    help = f"\n  help: {safe(failure.help)}" if failure.help else ""
+    print(f"archdsl: error: {safe(failure.message)}{help}", file=sys.stderr)
+
+
+def show_diagnostics(diagnostics: Sequence[Diagnostic]) -> None:
+    """Print diagnostics to standard error, at most 50 of them."""
+    for diagnostic in diagnostics[:MAX_SHOWN]:
+        print(render(diagnostic), file=sys.stderr)
+    if len(diagnostics) > MAX_SHOWN:
+        print(f"and {len(diagnostics) - MAX_SHOWN} more", file=sys.stderr)
+    codes = {d.code for d in diagnostics[:MAX_SHOWN] if d.code != "A0702"}
+    if len(codes) == 1:
+        print(f"(`archdsl explain {codes.pop()}` says more)", file=sys.stderr)
+
+
+# ---- reading --------------------------------------------------------------------------------------------------------
+
+
+def open_project(name: str) -> Project:
+    """The spec a name means; raises Failure if it cannot be read, SpecError if it is wrong."""
+    return reading(name, lambda: Project(name))
+
+
+def open_network(name: str, settings: Mapping[str, str]) -> Network:
+    """The network of a spec with some parameters set."""
+    project = open_project(name)
+    return project.network(project.overrides(settings))
+
+
+def reading(name: str, read: Callable[[], Result]) -> Result:
+    """What `read` gives; a file that cannot be read becomes a Failure with a suggestion."""
+    try:
+        return read()
+    except FileNotFoundError:
+        raise Failure(f"no file `{name}`, and no bundled spec of that name", _near(name)) from None
+    except IsADirectoryError:
+        raise Failure(f"`{name}` is a folder", f"name the specs in it: {name.rstrip('/')}/*.yaml") from None
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Failure(f"cannot read `{name}`: {_reason(error)}") from None
+    except ValueError as error:  # a null character in a file's name
+        if "null" in str(error):
+            raise Failure(f"cannot read `{name}`: a file's name cannot hold a null character") from None
+        raise
+
+
+def bundled_names() -> list[str]:
+    """The specs that come with archdsl, by name."""
+    folder = bundled_folder()
+    return sorted(path.stem for path in folder.iterdir() if path.suffix in SUFFIXES) if folder.is_dir() else []
+
+
+def _near(name: str) -> str | None:
+    folder = Path(name).parent
+    try:
+        beside = [str(p) for p in folder.iterdir() if p.suffix in SUFFIXES][:1000]
+    except OSError:
+        beside = []
+    bundled = bundled_names()
+    found = nearest(name, beside) or nearest(Path(name).stem, bundled)
+    if found:
+        return f"did you mean `{found}`?"
+    return f"the bundled specs are {', '.join(bundled)}" if bundled else None
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+# ---- writing --------------------------------------------------------------------------------------------------------
+
+
+def print_exactly(text: str) -> None:
+    """Write to standard output as UTF-8, whatever the terminal's encoding: what is written may be a file's content."""
+    sys.stdout.flush()
+    buffer = getattr(sys.stdout, "buffer", None)
+    if buffer is None:
+        sys.stdout.write(text)
+    else:
+        buffer.write(text.encode("utf-8"))
+        buffer.flush()
+
+
+def write_file(name: str, text: str) -> None:
+    """Write a whole file or nothing: the text goes to a file beside it, which then takes its place. Raises Failure."""
+    try:
+        path = Path(name).resolve()
+        present = _mode(path)
+        if present is not None and not stat.S_ISREG(present):
+            if stat.S_ISDIR(present):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            path.write_bytes(text.encode("utf-8"))  # a device or a pipe
+            return
+        _replace(path, text.encode("utf-8"), present)
+    except BrokenPipeError:
+        raise
+    except FileNotFoundError:
+        raise Failure(f"cannot write `{name}`: its folder does not exist") from None
+    except (OSError, ValueError) as error:
+        reason = _reason(error) if isinstance(error, OSError) else str(error)
+        raise Failure(f"cannot write `{name}`: {reason}", "what was there before is untouched") from None
+
+
+def _mode(path: Path) -> int | None:
+    try:
+        return path.stat().st_mode
+    except FileNotFoundError:
+        return None
+
+
+def _replace(path: Path, data: bytes, mode: int | None) -> None:
+    beside = path.with_name(f".{path.name[:100]}.{os.urandom(4).hex()}.tmp")
+    try:
+        with open(beside, "xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if mode is not None:
+            os.chmod(beside, stat.S_IMODE(mode))
+        os.replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,98 @@
+"""argparse, with help that begins with examples and errors that suggest what was meant."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+from typing import NoReturn
+
+
+class Options(argparse.Namespace):
+    """The arguments of any command; each command sets those it declares."""
+
+    files: list[str]
+    file: str
+    settings: dict[str, str]
+    json: bool
+    training: bool
+    connections: bool
+    depth: int | None
+    names: str | None
+    output: str | None
+    force: bool
+    check: bool
+    to: str | None
+    word: str | None
+
+
+def suggestion(word: str, known: Iterable[str]) -> str | None:
+    """A line for a misspelt word, or None."""
+    import difflib
+
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"did you mean `{found[0]}`?" if found else None
+
+
+class Parser(argparse.ArgumentParser):
+    """A command's arguments."""
+
+    def __init__(self, prog: str, description: str, examples: str) -> None:
+        super().__init__(prog=prog, description=description, allow_abbrev=False)
+        self.examples = examples
+
+    def format_help(self) -> str:
+        """What it does, examples, then the arguments."""
+        formatter = self._get_formatter()
+        for group in self._action_groups:
+            formatter.start_section(group.title)
+            formatter.add_text(group.description)
+            formatter.add_arguments(group._group_actions)  # noqa: SLF001
+            formatter.end_section()
+        usage = self.format_usage()
+        return f"{self.prog}: {self.description}\n\nexamples:\n{self.examples}\n{usage}\n{formatter.format_help()}"
+
+    def parse_args(self, args: list[str], namespace: Options) -> Options:  # type: ignore[override]
+        """The options; what is not understood ends the program with code 2."""
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            options = [name for action in self._actions for name in action.option_strings]
+            help = suggestion(unknown[0].partition("=")[0], options)
+            self.error(f"`{unknown[0]}` is not understood here", help)
+        return found
+
+    def error(self, message: str, help: str | None = None) -> NoReturn:
+        """Say what is wrong and end the program with code 2."""
+        help = help or f"`{self.prog} --help` shows examples"
+        print(f"{self.prog}: error: {message}\n  help: {help}", file=sys.stderr)
+        raise SystemExit(2)
+
+
+class Settings(argparse.Action):
+    """`--set NAME=VALUE`, each name once."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:  # type: ignore[no-untyped-def]
+        name, equals, value = str(values).partition("=")
+        settings = dict(getattr(namespace, self.dest) or {})
+        if not equals or not name.strip() or not value.strip():
+            parser.error(f"`--set {values}` is not NAME=VALUE", "for example `--set depth=34`")
+        if name.strip() in settings:
+            parser.error(f"`{name.strip()}` is set twice")
+        settings[name.strip()] = value.strip()
+        setattr(namespace, self.dest, settings)
+
+
+def add_file(parser: Parser, many: bool = False, bundled: bool = True) -> None:
+    """The spec or specs a command works on."""
+    help = "a spec; `-` reads standard input" + ("; or the name of a bundled spec" if bundled else "")
+    if many:
+        parser.add_argument("files", nargs="+", metavar="FILE", help=help)
+    else:
+        parser.add_argument("file", metavar="FILE", help=help)
+
+
+def add_settings(parser: Parser) -> None:
+    """`--set`."""
+    parser.add_argument(
+        "--set", dest="settings", action=Settings, default={}, metavar="NAME=VALUE", help="a parameter of the spec"
+    )

@@ -1,0 +1,76 @@
+"""The object that `archdsl analyze --json` prints; docs/json.md describes every field."""
+
+from __future__ import annotations
+
+from ..analysis import Analysis, Counts, FactResult, LayerRow
+from ..ir.shapes import Shape
+from .constants import constant_json, dim_json, dims_json, span_json
+from .facts import claim_text
+
+SCHEMA = "archdsl-analysis/1"
+
+
+def json_object(analysis: Analysis, *, training: bool = False) -> dict[str, object]:
+    """The analysis as ints, texts, lists and mappings; `training` counts what exists in training only."""
+    network = analysis.network
+    return {
+        "schema": SCHEMA,
+        "network": network.title,
+        "source": network.source,
+        "file": network.file,
+        "parameters": {name: constant_json(value) for name, value in network.parameters.items()},
+        "inputs": {name: _input(shape) for name, shape in network.inputs.items()},
+        "training": training,
+        "layers": [_layer(row) for row in analysis.layers],
+        "totals": _totals(analysis.totals.of(training)),
+        "facts": [_fact(fact) for fact in analysis.facts],
+    }
+
+
+def _input(shape: Shape) -> dict[str, object]:
+    below = None if shape.below is None else dim_json(shape.below)
+    return {"kind": shape.kind, "shape": dims_json(shape.dims), "below": below}
+
+
+def _layer(row: LayerRow) -> dict[str, object]:
+    return {
+        "path": ".".join(row.path),
+        "operator": row.operator,
+        "output": dims_json(row.output.dims),
+        "parameters": dim_json(row.counts.parameters),
+        "trainable": dim_json(row.counts.parameters),
+        "buffers": dim_json(row.counts.buffers),
+        "macs": dim_json(row.counts.macs),
+        "connections": dim_json(row.counts.connections),
+        "times": row.times,
+        "training": row.training,
+        "span": span_json(row.span),
+    }
+
+
+def _totals(counts: Counts) -> dict[str, object]:
+    return {
+        "parameters": dim_json(counts.parameters),
+        "trainable": dim_json(counts.parameters),
+        "buffers": dim_json(counts.buffers),
+        "macs": dim_json(counts.macs),
+        "flops": dim_json(2 * counts.macs),
+        "connections": dim_json(counts.connections),
+    }
+
+
+def _fact(fact: FactResult) -> dict[str, object]:
+    claim, computed = fact.claim, fact.computed
+    if claim.expected is not None:
+        expected: object = dims_json(claim.expected)
+    else:
+        expected = dim_json(claim.low) if claim.low == claim.high else claim.text
+    return {
+        "claim": claim_text(fact),
+        "quantity": claim.quantity,
+        "module": fact.subject,
+        "expected": expected,
+        "computed": dims_json(computed) if isinstance(computed, tuple) else dim_json(computed),
+        "holds": fact.holds,
+        "span": span_json(claim.span),
+    }

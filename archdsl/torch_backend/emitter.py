@@ -1,0 +1,384 @@
+"""A network as one source file: classes callee first, arguments named, helpers carried along."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from .. import expr as ex
+from ..diagnostics import Diagnostic, SpecError
+from ..ir.dims import show
+from ..ir.graph import Instance, Invoke, Network, Node, Reuse
+from ..ir.shapes import Constant, Size
+from . import pycode as py
+from .classes import ClassWriter
+from .formulas import FEATURES, Formal, NotEmittedError, UnmergeableError, literal
+from .pyprint import show as print_module
+from .values import inside
+
+_SLOTS = {"size": "kernel_size", "p": "p"}
+_ALIASES = {"classes": "num_classes"}
+_TAKEN = frozenset({"self", "x", "torch", "nn", "F", "Tensor", "out", "super", "range", "min", "max", "round"})
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """An argument of an emitted class: the formal, its name in Python, its default."""
+
+    formal: Formal
+    python: str
+    default: py.Expr | None
+    annotation: str
+
+
+class Emitter:
+    """Emits one network."""
+
+    def __init__(self, network: Network, title: str) -> None:
+        self.network = network
+        self.used: set[str] = set()
+        self.writers: dict[int, ClassWriter] = {}
+        self.order: list[ClassWriter] = []
+        self.groups = _definitions(network.root)
+        self.class_names: set[str] = {"Tensor"}
+        self._parameters: dict[int, tuple[Parameter, ...]] = {}
+        self.root_name = self.class_name(title, "Network")
+        self.pinned = _pinned(network)
+
+    def use(self, name: str) -> None:
+        """Note a torch name or a helper that the file mentions."""
+        self.used.add(name)
+
+    def class_name(self, words: str, fallback: str) -> str:
+        """A name in camel case that no other class has."""
+        parts = "".join(c if c.isascii() and c.isalnum() else " " for c in words).split()
+        name = "".join(p[0].upper() + p[1:] for p in parts) or fallback
+        if name[0].isdigit():
+            name = f"Net{name}"
+        if not py.identifier(name) or name in _helper_texts():
+            name += "Block"
+        base, number = name, 2
+        while name in self.class_names:
+            name, number = f"{base}{number}", number + 1
+        self.class_names.add(name)
+        return name
+
+    def writer(self, instance: Instance) -> ClassWriter:
+        """The class of an instance, written with all instances of its definition; split where they cannot be one."""
+        if id(instance) in self.writers:
+            return self.writers[id(instance)]
+        group = self.groups[_key(instance)]
+        root = instance is self.network.root
+        pinned = self.pinned if instance.scope is self.network.root.scope else frozenset[str]()
+        name = self.root_name if root else self.class_name(instance.name or instance.scope.title, "Block")
+        try:
+            return self.write(group, name, pinned)
+        except UnmergeableError:
+            alike = [i for i in group if _structure(i) == _structure(instance)]
+            if len(alike) == len(group):
+                raise NotEmittedError(f"the instances of `{instance.name or instance.scope.title}` differ too much") from None
+            for other in group:
+                if other not in alike and id(other) not in self.writers:
+                    self.groups[_key(other)] = [i for i in group if i not in alike]
+            return self.write(alike, name, pinned)
+
+    def write(self, instances: list[Instance], name: str, pinned: frozenset[str]) -> ClassWriter:
+        writer = ClassWriter(self, instances, name, pinned)
+        for instance in instances:
+            self.writers[id(instance)] = writer
+        self.order.append(writer)
+        return writer
+
+    # -- arguments
+
+    def parameters_of(self, writer: ClassWriter) -> tuple[Parameter, ...]:
+        """The arguments of a class in order: what comes in, the heading's, what else it needs."""
+        if id(writer) not in self._parameters:
+            self._parameters[id(writer)] = tuple(self._named(writer))
+        return self._parameters[id(writer)]
+
+    def _named(self, writer: ClassWriter) -> Iterator[Parameter]:
+        instance = writer.lanes[0].instance
+        heading = dict(instance.formals)
+        formals = writer.formulas.formals
+        order = [FEATURES, *instance.sizes, *heading]
+        kept = [formals[n] for n in order if n in formals] + [f for n, f in formals.items() if n not in order]
+        kept.sort(key=lambda f: self._default(writer, f, heading) is not None)
+        taken: dict[str, str] = {}
+        claims = [_slot(f, writer) for f in kept]
+        for formal in kept:
+            name = _python_name(formal, writer, claims)
+            while name in taken or name in _TAKEN or not py.identifier(name):
+                name += "_"
+            taken[name] = formal.name
+            yield Parameter(formal, name, self._default(writer, formal, heading), _annotation(formal))
+
+    def _default(self, writer: ClassWriter, formal: Formal, heading: dict[str, ex.Expr | None]) -> py.Expr | None:
+        if writer.is_root and formal.name in self.pinned:
+            return literal(formal.values[0])
+        written = heading.get(formal.name)
+        if written is None or not writer.formulas.constant(written):
+            return None
+        values = writer.formulas.values(written)
+        return None if values is None else literal(values[0])
+
+    # -- the file
+
+    def source(self) -> str:
+        """The text of the file."""
+        self.writer(self.network.root)
+        classes = tuple(self.class_of(writer) for writer in self.order)
+        helpers = self.helper_source()
+        text = print_module(py.Module(None, classes))
+        mentioned = text + helpers
+        imports: list[py.Stmt] = []
+        if "torch." in mentioned:
+            imports.append(py.Import("torch"))
+        if "F." in mentioned:
+            imports.append(py.Import("torch.nn.functional", "F"))
+        imports.append(py.ImportFrom("torch", ("Tensor", "nn")))
+        exported = py.Assign(py.Name("__all__"), py.List((py.Lit(self.root_name),)))
+        head = print_module(py.Module(self.docstring(), (*imports, exported)))
+        return "\n\n\n".join(part.strip("\n") for part in (head, helpers, text) if part.strip()) + "\n"
+
+    def docstring(self) -> str:
+        net = self.network
+        lines = [f"{net.title}." if net.title and not net.source else f"{net.title}. {net.source}".strip(". ") + "."]
+        lines.append(f"Made by archdsl from {net.file.replace(chr(92), '/').rpartition('/')[2]}{self.chosen()}.")
+        return "\n\n".join(line for line in lines if line)
+
+    def chosen(self) -> str:
+        """The parameters that made this network."""
+        shown = [f"{n} {_shown(v)}" for n, v in self.network.parameters.items() if n not in self.pinned]
+        return f" with {', '.join(shown)}" if shown else ""
+
+    def helper_source(self) -> str:
+        """The helpers that the classes mention, with those that these mention."""
+        for writer in self.order:
+            self.used |= writer.formulas.helpers
+        texts = _helper_texts()
+        wanted: set[str] = set()
+        waiting = [n for n in self.used if n in texts]
+        while waiting:
+            name = waiting.pop()
+            if name not in wanted:
+                wanted.add(name)
+                waiting.extend(texts[name][1])
+        return "\n\n\n".join(texts[n][0] for n in texts if n in wanted)
+
+    def class_of(self, writer: ClassWriter) -> py.ClassDef:
+        parameters = self.parameters_of(writer)
+        names = {f"formal__{p.formal.name.lstrip('#')}": p.python for p in parameters}
+        instance = writer.lanes[0].instance
+        arguments = tuple(py.Param(p.python, py.Name(p.annotation), p.default) for p in parameters)
+        start = py.ExprStmt(py.Call(py.Attr(py.Call(py.Name("super")), "__init__")))
+        init = py.FunctionDef("__init__", (py.Param("self"), *arguments), py.Lit(None), (start, *writer.init))
+        values = [py.Param(n, py.Name("Tensor")) for n in _entry_variables(writer)]
+        returns: py.Expr = py.Name("Tensor")
+        if writer.sides:
+            returns = py.Bin("|", returns, py.Index(py.Name("tuple"), (py.Name("Tensor"), py.Lit(...))))
+            if not any(training for _, training in writer.sides):
+                returns = py.Index(py.Name("tuple"), (py.Name("Tensor"), py.Lit(...)))
+        forward = py.FunctionDef("forward", (py.Param("self"), *values), returns, tuple(writer.forward))
+        made = py.ClassDef(writer.name, (py.Name("nn.Module"),), (init, forward), self.class_docstring(writer, instance))
+        return _renamed(made, names)
+
+    def class_docstring(self, writer: ClassWriter, instance: Instance) -> str:
+        if not writer.is_root:
+            return f"`{instance.heading}`" if instance.heading else instance.name
+        shapes = ", ".join(f"{n} {s}" if len(self.network.inputs) > 1 else str(s) for n, s in self.network.inputs.items())
+        return f"{self.network.title or 'The network'} for {shapes} inputs."
+
+
+def emit_source(network: Network) -> str:
+    """The source of a network; raises SpecError for what cannot be written yet."""
+    try:
+        return Emitter(network, network.title).source()
+    except (NotEmittedError, UnmergeableError) as error:
+        what = str(error) or "this network"
+        raise SpecError([Diagnostic("A1001", f"{what} cannot be written as PyTorch source yet".replace("  ", " "))]) from None
+
+
+# ---- what the network is made of ------------------------------------------------------------------------------------
+
+
+def _key(instance: Instance) -> tuple[str, str, int]:
+    return instance.scope.file, instance.name, 0 if instance.name else id(instance.scope)
+
+
+def _definitions(root: Instance) -> dict[tuple[str, str, int], list[Instance]]:
+    """Every instance of every definition that the network reaches, in the order met."""
+    found: dict[tuple[str, str, int], list[Instance]] = {}
+    seen: set[int] = set()
+
+    def visit(instance: Instance) -> None:
+        if id(instance) in seen:
+            return
+        seen.add(id(instance))
+        found.setdefault(_key(instance), []).append(instance)
+        for node in _nodes(instance.body):
+            if isinstance(node, Invoke):
+                visit(node.instance)
+
+    visit(root)
+    return found
+
+
+def _nodes(body: tuple[Node, ...]) -> Iterator[Node]:
+    for node in body:
+        yield node
+        for inner in inside(node) if not isinstance(node, Reuse) else (node.body,):
+            yield from _nodes(inner)
+
+
+def _structure(instance: Instance) -> tuple[object, ...]:
+    """What decides the skeleton of an instance: conditions taken and counts of repeats, all the way down."""
+    found: list[object] = []
+    for node in _nodes(instance.body):
+        kind = type(node).__name__
+        detail = getattr(node, "taken", None)
+        runs = tuple(r.count for r in getattr(node, "runs", ()))
+        operator = getattr(node, "operator", None)
+        word = getattr(operator, "word", getattr(node, "word", None))
+        inner = _structure(node.instance) if isinstance(node, Invoke) else None
+        found.append((kind, detail, runs, word, inner))
+    return tuple(found)
+
+
+def _pinned(network: Network) -> frozenset[str]:
+    """File parameters that stay arguments: numbers that only say how wide the last layers are."""
+    root = network.root
+    numbers = {n for n, v in root.scope.names.items() if isinstance(v, int) and not isinstance(v, bool)}
+    as_width: set[str] = set()
+    other: set[str] = set()
+    for instance in (i for group in _definitions(root).values() for i in group if i.scope is root.scope):
+        widths = _last_widths(instance)
+        for node in _nodes(instance.body):
+            for name, expression in getattr(node, "expressions", ()):
+                bare = isinstance(expression, ex.Name) and name == "width" and id(node) in widths
+                (as_width if bare else other).update(ex.names_in(expression))
+            for test in [*getattr(node, "tests", ()), getattr(node, "test", None), getattr(node, "over", None)]:
+                if test is not None:
+                    other.update(ex.names_in(test))
+            label = getattr(node, "label", None)
+            if label is not None and label.written is not None:
+                other.update(ex.names_in(label.written))
+    return frozenset((numbers & as_width) - other)
+
+
+def _last_widths(instance: Instance) -> set[int]:
+    """Layers after which nothing of the instance depends on the width: the features of its output are theirs."""
+    last: set[int] = set()
+    wanted = {instance.output}
+    for node in reversed(list(_nodes(instance.body))):
+        output = getattr(node, "output", None)
+        if type(node).__name__ == "SideOutput":
+            wanted.add(node.value)  # type: ignore[union-attr]
+        if output not in wanted:
+            continue
+        inputs = getattr(node, "inputs", ())
+        operator = getattr(node, "operator", None)
+        if operator is not None and any(a.name == "width" for a in operator.arguments()):
+            last.add(id(node))
+        elif operator is not None and type(node).__name__ == "Layer" and not operator.tensors(*(instance.shapes[v] for v in inputs)):
+            wanted.update(inputs)
+    return last
+
+
+# ---- names ----------------------------------------------------------------------------------------------------------
+
+
+def _slot(formal: Formal, writer: ClassWriter) -> str | None:
+    if len(formal.name) > 2 or len(formal.slots) != 1 or formal.name in writer.lanes[0].instance.sizes:
+        return None
+    slot = next(iter(formal.slots))
+    return _SLOTS.get(slot, slot)
+
+
+def _python_name(formal: Formal, writer: ClassWriter, claims: list[str | None]) -> str:
+    if formal.name == FEATURES or formal.name in writer.lanes[0].instance.sizes:
+        return _size_name(formal, writer)
+    if formal.name.startswith("#"):
+        return formal.name[1:]
+    slot = _slot(formal, writer)
+    if slot is not None and claims.count(slot) == 1 and py.identifier(slot):
+        return slot
+    return _ALIASES.get(formal.name, formal.name)
+
+
+def _size_name(formal: Formal, writer: ClassWriter) -> str:
+    instance = writer.lanes[0].instance
+    shape = instance.shapes[instance.entry[0]]
+    features = formal.name == FEATURES or instance.sizes[formal.name] == shape.features
+    if features:
+        return "in_channels" if shape.kind == "map" else "in_features"
+    names = {"H": "height", "W": "width", "T": "length", "D": "in_features"}
+    return names.get(formal.name, formal.name)
+
+
+def _annotation(formal: Formal) -> str:
+    kinds = {type(v) for v in formal.values}
+    if kinds == {bool}:
+        return "bool"
+    if kinds == {int}:
+        return "int"
+    if kinds == {str}:
+        return "str"
+    if any(issubclass(k, tuple) for k in kinds):
+        return "tuple[int, ...]" if int not in kinds else "int | tuple[int, ...]"
+    return "float"
+
+
+def _entry_variables(writer: ClassWriter) -> list[str]:
+    from .classes import variable_name
+
+    names = writer.lanes[0].instance.entry_names
+    return ["x" if len(names) == 1 or n == "x" else variable_name(n) for n in names]
+
+
+def _shown(value: Constant) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Size):
+        return repr(value)
+    return value if isinstance(value, str) else show(value) if isinstance(value, int) else str(value)
+
+
+def _renamed(node: Any, names: dict[str, str]) -> Any:
+    """A tree with the marks of formals replaced by their names."""
+    if isinstance(node, py.Name):
+        return py.Name(names[node.id]) if node.id in names else node
+    if isinstance(node, tuple):
+        return tuple(_renamed(part, names) for part in node)  # type: ignore[reportUnknownVariableType]
+    if is_dataclass(node) and not isinstance(node, type):
+        return replace(node, **{f.name: _renamed(getattr(node, f.name), names) for f in fields(node)})
+    return node
+
+
+# ---- helpers --------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _helper_texts() -> dict[str, tuple[str, frozenset[str]]]:
+    """Each helper's text, and the other helpers it mentions, in the order of their file."""
+    text = files(__package__).joinpath("helpers.py").read_text(encoding="utf-8")
+    found: dict[str, tuple[str, frozenset[str]]] = {}
+    nodes: list[tuple[str, ast.stmt]] = []
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            nodes.append((node.name, node))
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            nodes.append((node.targets[0].id, node))
+    known = {name for name, _ in nodes}
+    for name, node in nodes:
+        mentions = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} & known - {name}
+        found[name] = (textwrap.dedent(ast.get_source_segment(text, node) or ""), frozenset(mentions))
+    return found
+
+
+__all__ = ["Callable", "Emitter", "emit_source"]

@@ -1,0 +1,260 @@
+"""Arguments of emitted calls: a literal where all instances agree, else the formula the spec wrote.
+
+A class is emitted once for all instances of a definition, its *lanes*. An argument has a value in every lane and, where
+the spec or the operator says how it follows, a source expression. Whatever is printed is evaluated in every lane first,
+so a formula that is not right for each of them is never printed; what has no formula becomes an argument of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from .. import expr as ex
+from ..diagnostics import SpecError
+from ..ir.dims import Poly
+from ..ir.evaluate import Bound, Env, evaluate
+from ..ir.graph import Instance
+from ..ir.shapes import Constant, Grid, Size
+from . import pycode as py
+
+FEATURES = "#features"
+"""The name under which an expression mentions the features of the entry, where the heading has no name for them."""
+
+_FEATURE_SLOTS = frozenset({"in_channels", "in_features"})
+"""Slots that follow from what flows in: they lend their name to no parameter."""
+
+_FUNCTIONS = {"min": "min", "max": "max", "round": "round", "divisible": "make_divisible"}
+
+
+class NotEmittedError(Exception):
+    """What cannot be written as source yet, said in a sentence."""
+
+
+class UnmergeableError(Exception):
+    """Instances that differ in more than one class can say."""
+
+
+def plain(value: Constant) -> Constant:
+    """A size of equal numbers as the one number torch takes as well.
+
+    >>> plain(Size((3, 3))), plain(Size((1, 7)))
+    (3, 1x7)
+    """
+    if isinstance(value, Size) and len(set(value)) == 1:
+        return value[0]
+    return value
+
+
+def number(value: Constant) -> ex.Expr | None:
+    """A constant as an expression, where it has one."""
+    if isinstance(value, bool):
+        return ex.Name("yes" if value else "no")
+    if isinstance(value, int | Fraction):
+        return ex.Number(Fraction(value))
+    if isinstance(value, Size) and all(isinstance(d, int) for d in value):
+        return ex.SizeExpr(tuple(ex.Number(Fraction(d)) for d in value if isinstance(d, int)))
+    return None
+
+
+def literal(value: Constant | tuple[object, ...]) -> py.Expr:
+    """A constant as Python writes it."""
+    if isinstance(value, Grid):
+        return py.Tuple(tuple(py.Lit("".join("X" if cell else "." for cell in row)) for row in value.rows))
+    if isinstance(value, Fraction):
+        if Fraction(repr(float(value))) == value:
+            return py.Lit(float(value))
+        return py.Bin("/", py.Lit(value.numerator), py.Lit(value.denominator))
+    if isinstance(value, Poly):
+        raise NotEmittedError(f"the size {value} is symbolic, but the module needs it when it is built")
+    if isinstance(value, tuple):
+        return py.Tuple(tuple(literal(v) for v in value))  # type: ignore[arg-type]
+    if isinstance(value, int) and value < 0:
+        return py.Unary("-", py.Lit(-value))
+    return py.Lit(value)
+
+
+@dataclass(eq=False)
+class Lane:
+    """One instance with the names an expression may mention in it."""
+
+    instance: Instance
+    names: dict[str, Constant]
+
+    def env(self) -> Env:
+        return Env({n: Bound(v) for n, v in self.names.items()}, lambda _: True)
+
+    @staticmethod
+    def of(instance: Instance) -> Lane:
+        names = {**instance.scope.names, **instance.arguments, **instance.sizes}
+        if instance.entry:
+            names[FEATURES] = instance.shapes[instance.entry[0]].features
+        return Lane(instance, {n: plain(v) for n, v in names.items()})
+
+
+@dataclass
+class Formal:
+    """An argument of an emitted class: its value in every lane, and the slots it fills by itself."""
+
+    name: str
+    values: tuple[Constant, ...]
+    slots: set[str] = field(default_factory=set[str])
+
+
+class Formulas:
+    """Renders the arguments of one class, and remembers which formals that took."""
+
+    def __init__(self, lanes: Sequence[Lane], pinned: frozenset[str]) -> None:
+        self.lanes = lanes
+        self.pinned = pinned
+        self.formals: dict[str, Formal] = {}
+        self.helpers: set[str] = set()
+
+    def render(self, active: Mapping[int, Constant], source: ex.Expr | None, slot: str) -> py.Expr:
+        """An argument whose values in the active lanes are given."""
+        wanted = {lane: plain(v) for lane, v in active.items()}
+        if source is not None and self._agrees(source, wanted):
+            try:
+                return self.code(source, None if slot in _FEATURE_SLOTS else slot)
+            except NotEmittedError:
+                pass
+        first = next(iter(wanted.values()))
+        if all(_same(v, first) for v in wanted.values()):
+            return literal(first)
+        for name in self._candidates():
+            if all(_same(self.lanes[lane].names.get(name), v) for lane, v in wanted.items()):
+                return self.formal(name)
+        return self.extra(wanted, slot)
+
+    def test(self, source: ex.Expr, active: Mapping[int, bool], slot: str) -> py.Expr:
+        """A condition that is true in some lanes only."""
+        if self._agrees(source, dict(active)):
+            try:
+                return self.code(source)
+            except NotEmittedError:
+                pass
+        return self.extra(dict(active), slot)
+
+    def _candidates(self) -> list[str]:
+        """Names of the definition itself: the file's parameters only where they differ."""
+        instance = self.lanes[0].instance
+        return [FEATURES, *instance.sizes, *instance.arguments]
+
+    def extra(self, values: Mapping[int, Constant], slot: str) -> py.Expr:
+        """An argument of its own for what has no formula; lanes without a value take any."""
+        any_value = next(iter(values.values()))
+        full = tuple(values.get(i, any_value) for i in range(len(self.lanes)))
+        for name, formal in self.formals.items():
+            if name.startswith("#") and name != FEATURES and formal.values == full:
+                return py.Name(f"formal__{name[1:]}")
+        name = slot
+        while f"#{name}" in self.formals:
+            name += "_"
+        self.formals[f"#{name}"] = Formal(f"#{name}", full, {slot})
+        return py.Name(f"formal__{name}")
+
+    def formal(self, name: str, slot: str | None = None) -> py.Expr:
+        """A mention of one of the definition's own names."""
+        if name not in self.formals:
+            values = tuple(lane.names[name] for lane in self.lanes)
+            self.formals[name] = Formal(name, values)
+        if slot:
+            self.formals[name].slots.add(slot)
+        return py.Name(f"formal__{name.lstrip('#')}")
+
+    # -- expressions
+
+    def values(self, source: ex.Expr) -> list[Constant] | None:
+        """The value of an expression in every lane; None if it has none in some."""
+        try:
+            return [plain(evaluate(source, lane.env())) for lane in self.lanes]
+        except (SpecError, ArithmeticError, ValueError):
+            return None
+
+    def _agrees(self, source: ex.Expr, wanted: Mapping[int, Constant]) -> bool:
+        for lane, value in wanted.items():
+            try:
+                found = plain(evaluate(source, self.lanes[lane].env()))
+            except (SpecError, ArithmeticError, ValueError):
+                return False
+            if not _same(found, value):
+                return False
+        return True
+
+    def constant(self, source: ex.Expr) -> bool:
+        """Whether it is one literal in all lanes, mentioning nothing that stays an argument."""
+        if ex.names_in(source) & self.pinned:
+            return False
+        values = self.values(source)
+        return values is not None and all(_same(v, values[0]) for v in values) and not isinstance(values[0], Poly)
+
+    def code(self, source: ex.Expr, slot: str | None = None) -> py.Expr:
+        """An expression as Python, what is equal in all lanes folded."""
+        if self.constant(source):
+            values = self.values(source)
+            assert values is not None
+            return literal(values[0])
+        match source:
+            case ex.Name(id=name):
+                if name not in self.lanes[0].names:
+                    raise NotEmittedError(f"`{name}` is not known where it is needed")
+                return self.formal(name, slot)
+            case ex.Binary(op="/"):
+                return py.Bin("//", self.code(source.left), self.code(source.right))
+            case ex.Binary():
+                return py.Bin({"^": "**"}.get(source.op, source.op), self.code(source.left), self.code(source.right))
+            case ex.Negative():
+                return py.Unary("-", self.code(source.operand))
+            case ex.Function() if source.name in _FUNCTIONS:
+                return self.function(source)
+            case ex.IfElse():
+                return self.choice(source)
+            case ex.SizeExpr() if len(set(source.dims)) == 1:
+                return self.code(source.dims[0], slot)
+            case ex.SizeExpr():
+                return py.Tuple(tuple(self.code(d) for d in source.dims))
+            case _:
+                return self.condition(source)
+
+    def choice(self, source: ex.IfElse) -> py.Expr:
+        if self.constant(source.test):
+            values = self.values(source.test)
+            return self.code(source.then if values and values[0] else source.orelse)
+        return py.IfExp(self.code(source.test), self.code(source.then), self.code(source.orelse))
+
+    def function(self, source: ex.Function) -> py.Expr:
+        name = _FUNCTIONS[source.name]
+        if name == "make_divisible":
+            self.helpers.add(name)
+        return py.Call(py.Name(name), tuple(self.quotient(a) for a in source.args))
+
+    def quotient(self, source: ex.Expr) -> py.Expr:
+        """An argument of a rounding function: there a quotient need not be whole."""
+        if isinstance(source, ex.Binary) and source.op == "/" and not self.constant(source):
+            return py.Bin("/", self.code(source.left), self.code(source.right))
+        return self.code(source)
+
+    def condition(self, source: ex.Expr) -> py.Expr:
+        match source:
+            case ex.Logic():
+                parts = [p for p in (source.left, source.right) if not self._neutral(p, source.op)]
+                coded = tuple(self.code(p) for p in parts)
+                return py.BoolOp(source.op, coded) if len(coded) > 1 else coded[0]
+            case ex.Not():
+                return py.Unary("not", self.code(source.operand))
+            case ex.Compare():
+                return py.Compare(source.op, self.code(source.left), self.code(source.right))
+            case ex.Is():
+                return py.Compare("!=" if source.negated else "==", self.code(source.left), py.Lit(source.word))
+            case _:
+                raise NotEmittedError("an expression that Python has no form for")
+
+    def _neutral(self, source: ex.Expr, op: str) -> bool:
+        """Whether a part of a condition is the same in all lanes and so decides nothing."""
+        values = self.values(source) if self.constant(source) else None
+        return values is not None and values[0] is (op == "and")
+
+
+def _same(a: Constant, b: Constant) -> bool:
+    return a == b and isinstance(a, bool) == isinstance(b, bool)

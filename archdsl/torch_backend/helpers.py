@@ -1,0 +1,292 @@
+"""Classes and functions that an emitted file carries along when it needs them.
+
+This file is never imported by archdsl: the emitter copies the definitions it needs out of its text, so each must stand
+alone on torch and on the other names defined here.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class TableConv2d(nn.Module):
+    """A convolution whose output maps see only the input maps marked in a table.
+
+    Rows of the table are input maps, columns output maps. Only the marked kernels exist: `weight` is (links, kh, kw).
+    """
+
+    index: Tensor
+
+    def __init__(
+        self,
+        table: tuple[str, ...],
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] = 0,
+        dilation: int | tuple[int, int] = 1,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        size = kernel_size if isinstance(kernel_size, tuple) else (kernel_size,) * 2
+        self.shape = (len(table[0]), len(table), *size)
+        self.stride, self.padding, self.dilation = stride, padding, dilation
+        links = [
+            o * len(table) + i
+            for o in range(len(table[0]))
+            for i in range(len(table))
+            if table[i][o] == "X"
+        ]
+        self.register_buffer("index", torch.tensor(links), persistent=False)
+        self.weight = nn.Parameter(torch.empty(len(links), *size))
+        self.bias = nn.Parameter(torch.empty(len(table[0]))) if bias else None
+        for o in range(len(table[0])):
+            fan_in = sum(row[o] == "X" for row in table) * size[0] * size[1]
+            rows = [n for n, link in enumerate(links) if link // len(table) == o]
+            nn.init.uniform_(
+                self.weight[rows[0] : rows[-1] + 1], -(fan_in**-0.5), fan_in**-0.5
+            )
+            if self.bias is not None:
+                nn.init.uniform_(self.bias[o : o + 1], -(fan_in**-0.5), fan_in**-0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs, inputs, height, width = self.shape
+        dense = self.weight.new_zeros(outputs * inputs, height, width)
+        dense = dense.index_copy(0, self.index, self.weight).view(
+            outputs, inputs, height, width
+        )
+        return F.conv2d(x, dense, self.bias, self.stride, self.padding, self.dilation)
+
+
+class Subsample2d(nn.Module):
+    """The sum of each window times a trained coefficient, plus a trained bias, one of each a map."""
+
+    def __init__(self, channels: int, kernel_size: int | tuple[int, int]) -> None:
+        super().__init__()
+        size = kernel_size if isinstance(kernel_size, tuple) else (kernel_size,) * 2
+        self.kernel_size = size
+        self.weight = nn.Parameter(torch.full((channels,), 1 / (size[0] * size[1])))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        total = F.avg_pool2d(x, self.kernel_size, divisor_override=1)
+        return total * self.weight[:, None, None] + self.bias[:, None, None]
+
+
+DIGITS = """
+..###.. ...#... ..###.. .#####. .....#. ####### ...###. ####### ..###.. ..###..
+.#...#. ..##... .#...#. #.....# ....##. #...... ..#.... ......# .#...#. .#...#.
+#.....# .#.#... #.....# ......# ...#.#. #...... .#..... ......# #.....# #.....#
+#.....# ...#... ......# ......# ..#..#. #...... #...... .....#. #.....# #.....#
+#.....# ...#... ......# ......# .#...#. ######. #...... .....#. .#...#. #.....#
+#.....# ...#... .....#. ..####. #....#. ......# #.###.. ....#.. ..###.. .#...##
+#.....# ...#... ....#.. ......# ####### ......# ##...#. ....#.. .#...#. ..###.#
+#.....# ...#... ...#... ......# .....#. ......# #.....# ...#... #.....# ......#
+#.....# ...#... ..#.... ......# .....#. ......# #.....# ...#... #.....# ......#
+#.....# ...#... .#..... ......# .....#. ......# #.....# ..#.... #.....# .....#.
+.#...#. ...#... #...... #.....# .....#. #.....# .#...#. ..#.... .#...#. ....#..
+..###.. .#####. ####### .#####. .....#. .#####. ..###.. ..#.... ..###.. .###...
+"""
+
+
+class DigitCodes(nn.Module):
+    """Squared distances to fixed codes: drawings of the ten digits, +1 for ink and -1 for paper."""
+
+    codes: Tensor
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        rows = DIGITS.strip("\n").split("\n")
+        ink = [
+            [1.0 if row[8 * d + i] == "#" else -1.0 for row in rows for i in range(7)]
+            for d in range(units)
+        ]
+        self.register_buffer("codes", torch.tensor(ink))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x[:, None] - self.codes).square().sum(2)
+
+
+def scaled_tanh(x: Tensor, amplitude: float, slope: float) -> Tensor:
+    """amplitude * tanh(slope * x)."""
+    return amplitude * torch.tanh(slope * x)
+
+
+class ScaledTanh(nn.Module):
+    """amplitude * tanh(slope * x)."""
+
+    def __init__(self, amplitude: float, slope: float) -> None:
+        super().__init__()
+        self.amplitude, self.slope = amplitude, slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        return scaled_tanh(x, self.amplitude, self.slope)
+
+
+def widen(x: Tensor, features: int, axes: int) -> Tensor:
+    """x with zero features behind its own; `axes` places follow the features."""
+    return F.pad(x, (0, 0) * axes + (0, features))
+
+
+class Widen(nn.Module):
+    """Zero features behind those that come in; `axes` places follow the features."""
+
+    def __init__(self, features: int, axes: int) -> None:
+        super().__init__()
+        self.features, self.axes = features, axes
+
+    def forward(self, x: Tensor) -> Tensor:
+        return widen(x, self.features, self.axes)
+
+
+class GlobalAvgPool(nn.Module):
+    """The mean over all places."""
+
+    def __init__(self, dims: tuple[int, ...]) -> None:
+        super().__init__()
+        self.dims = dims
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean(self.dims)
+
+
+class GlobalMaxPool(nn.Module):
+    """The maximum over all places."""
+
+    def __init__(self, dims: tuple[int, ...]) -> None:
+        super().__init__()
+        self.dims = dims
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.amax(self.dims)
+
+
+def same_padding(
+    sizes: list[int], kernel: list[int], stride: list[int], dilation: list[int]
+) -> list[int]:
+    """What F.pad needs so that there are ceil(size / stride) windows; the odd one goes to the end."""
+    pads: list[int] = []
+    for n, k, s, d in zip(sizes, kernel, stride, dilation):
+        total = max(((n + s - 1) // s - 1) * s + d * (k - 1) + 1 - n, 0)
+        pads = [total // 2, total - total // 2] + pads
+    return pads
+
+
+class SameConv1d(nn.Conv1d):
+    """A convolution with ceil(size / stride) places (TensorFlow's 'same')."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        pads = same_padding(
+            list(input.shape[2:]),
+            list(self.kernel_size),
+            list(self.stride),
+            list(self.dilation),
+        )
+        return super().forward(F.pad(input, pads))
+
+
+class SameConv2d(nn.Conv2d):
+    """A convolution with ceil(size / stride) places an axis (TensorFlow's 'same')."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        pads = same_padding(
+            list(input.shape[2:]),
+            list(self.kernel_size),
+            list(self.stride),
+            list(self.dilation),
+        )
+        return super().forward(F.pad(input, pads))
+
+
+class SameConv3d(nn.Conv3d):
+    """A convolution with ceil(size / stride) places an axis (TensorFlow's 'same')."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        pads = same_padding(
+            list(input.shape[2:]),
+            list(self.kernel_size),
+            list(self.stride),
+            list(self.dilation),
+        )
+        return super().forward(F.pad(input, pads))
+
+
+class CausalConv1d(nn.Conv1d):
+    """A convolution that sees no later place: all padding before the beginning."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(
+            F.pad(input, [self.dilation[0] * (self.kernel_size[0] - 1), 0])
+        )
+
+
+def same_windows(
+    x: Tensor, kernel: int | tuple[int, ...], stride: int | tuple[int, ...] | None
+) -> tuple[list[int], list[int], list[int]]:
+    """(kernel, stride, padding) an axis for 'same' pooling of x."""
+    axes = x.dim() - 2
+    size = list(kernel) if isinstance(kernel, tuple) else [kernel] * axes
+    step = (
+        size
+        if stride is None
+        else list(stride)
+        if isinstance(stride, tuple)
+        else [stride] * axes
+    )
+    return size, step, same_padding(list(x.shape[2:]), size, step, [1] * axes)
+
+
+def same_max_pool2d(
+    x: Tensor,
+    kernel_size: int | tuple[int, ...],
+    stride: int | tuple[int, ...] | None = None,
+) -> Tensor:
+    """Max pooling with ceil(size / stride) places; padding is never the maximum."""
+    size, step, pads = same_windows(x, kernel_size, stride)
+    return F.max_pool2d(F.pad(x, pads, value=-torch.inf), size, step)
+
+
+class SameMaxPool2d(nn.Module):
+    """Max pooling with ceil(size / stride) places (TensorFlow's 'same')."""
+
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, ...],
+        stride: int | tuple[int, ...] | None = None,
+    ) -> None:
+        super().__init__()
+        self.kernel_size, self.stride = kernel_size, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return same_max_pool2d(x, self.kernel_size, self.stride)
+
+
+def same_avg_pool2d(
+    x: Tensor,
+    kernel_size: int | tuple[int, ...],
+    stride: int | tuple[int, ...] | None = None,
+) -> Tensor:
+    """Average pooling with ceil(size / stride) places; padding is not averaged."""
+    size, step, pads = same_windows(x, kernel_size, stride)
+    real = F.pad(torch.ones_like(x[:1, :1]), pads)
+    return F.avg_pool2d(F.pad(x, pads), size, step) / F.avg_pool2d(real, size, step)
+
+
+class SameAvgPool2d(nn.Module):
+    """Average pooling with ceil(size / stride) places (TensorFlow's 'same')."""
+
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, ...],
+        stride: int | tuple[int, ...] | None = None,
+    ) -> None:
+        super().__init__()
+        self.kernel_size, self.stride = kernel_size, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return same_avg_pool2d(x, self.kernel_size, self.stride)
+
+
+def make_divisible(value: float, divisor: int) -> int:
+    """The multiple of `divisor` nearest to `value`, never more than a tenth below it."""
+    rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * value else rounded

@@ -1,0 +1,104 @@
+"""Values on their way through `forward`: which are still needed, and which variable holds them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from .. import expr as ex
+from ..ir.graph import Body, Instance, Invoke, Join, Layer, Node, Residual, Reuse, SideOutput
+from ..ir.lookup import arms
+from ..ir.shapes import Shape
+from . import pycode as py
+
+MAX_CALLS = 3
+
+
+@dataclass(eq=False)
+class Value:
+    """A value in all lanes: its shapes by lane, the formula of its features, the code that gives it.
+
+    `depth` counts the calls of a code not yet assigned to a variable; `reads` are the variables it mentions.
+    """
+
+    shapes: dict[int, Shape]
+    features: ex.Expr | None
+    code: py.Expr
+    uses: int
+    depth: int = 0
+    reads: frozenset[str] = frozenset()
+    variable: str | None = None
+
+
+def count_uses(instance: Instance) -> Counter[int]:
+    """How often each value of an instance is read, its output once more by the caller."""
+    uses: Counter[int] = Counter()
+    _count(instance.body, uses)
+    uses[instance.output] += 1
+    return uses
+
+
+def _count(body: Body, uses: Counter[int]) -> None:
+    for node in body:
+        for value in consumed(node):
+            uses[value] += 1
+        for inner in inside(node):
+            _count(inner, uses)
+
+
+def consumed(node: Node) -> Iterable[int]:
+    """The values a node itself reads, what is inside it aside."""
+    match node:
+        case Layer() | Invoke() | Reuse():
+            return node.inputs
+        case Join():
+            return (*((node.input,) if node.shares else ()), *node.inputs)
+        case Residual() if node.taken:
+            return (node.main.output, node.main.input if node.shortcut is None else node.shortcut.output)
+        case SideOutput():
+            return (node.value,)
+        case _:
+            return ()
+
+
+def inside(node: Node) -> Iterable[Body]:
+    """The bodies inside a node."""
+    from ..ir.graph import Choice, Level, Line, Repeat
+
+    match node:
+        case Level() | Line() | Choice() | SideOutput():
+            return (node.body,)
+        case Residual() | Join():
+            return [a.body for a in arms(node)]
+        case Repeat():
+            return [r.body for r in node.runs]
+        case _:
+            return ()
+
+
+@dataclass
+class Variables:
+    """The variables of one `forward`. A name is free once what it holds is read no more."""
+
+    holders: dict[str, Value] = field(default_factory=dict[str, Value])
+    pending: set[Value] = field(default_factory=set[Value])
+
+    def free(self, name: str, assigned: Value) -> bool:
+        holder = self.holders.get(name)
+        if holder is not None and holder.uses > 0 and holder is not assigned:
+            return False
+        return not any(name in value.reads for value in self.pending if value is not assigned)
+
+    def choose(self, assigned: Value, label: str | None = None) -> str:
+        """A name for a value: its label if several read it, else `x`, else `out`."""
+        if label is not None and assigned.uses > 1 and py.identifier(label) and label not in ("self", "torch", "F", "nn"):
+            if self.free(label, assigned):
+                return label
+        for name in ("x", "out"):
+            if self.free(name, assigned):
+                return name
+        number = 2
+        while not self.free(f"out{number}", assigned):
+            number += 1
+        return f"out{number}"
