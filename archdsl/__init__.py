@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .analysis import Analysis
-    from .api import analyze, build, compile, load, loads
+    from .api import analyze, build, compile, from_json, load, loads
     from .diagnostics import Diagnostic, SpecError
     from .ir.graph import Network
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Analysis", "Diagnostic", "Network", "SpecError", "analyze", "build", "compile", "load", "loads",
+    "Analysis", "Diagnostic", "Network", "SpecError", "analyze", "build", "compile", "from_json", "load", "loads",
 ]  # fmt: skip
 
 _HOMES = {"Analysis": "analysis", "Diagnostic": "diagnostics", "SpecError": "diagnostics", "Network": "ir.graph"}

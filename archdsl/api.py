@@ -13,6 +13,7 @@ from .diagnostics import Collector, SourceFile, SpecError
 from .elaborate.files import Library, find_spec
 from .elaborate.network import Elaborator
 from .elaborate.parameters import Parameters, rows_as_variants
+from .ir import json_form
 from .ir.graph import Network
 from .ir.shapes import Constant, Size
 from .spec import Cell, Spec, read_cell
@@ -58,6 +59,18 @@ def analyze(network: Network) -> Analysis:
     60000
     """
     return _analyze(network)
+
+
+def from_json(text_or_object: str | bytes | Mapping[str, object]) -> Network:
+    """The network that `Network.to_json` wrote, to be analysed and compiled like any other.
+
+    Raises `archdsl.ir.json_form.IRFormatError`, a ValueError, for anything else.
+
+    >>> net = load("lenet5")
+    >>> analyze(from_json(net.to_json())).totals == analyze(net).totals
+    True
+    """
+    return json_form.from_json(text_or_object)
 
 
 def compile(network: Network, names: str | None = None) -> str:
@@ -128,4 +141,4 @@ def _constant(name: str, value: Parameter, resolver: Parameters) -> Constant:
     return resolver.cell(cell)
 
 
-__all__ = ["Project", "Size", "Spec", "analyze", "build", "compile", "load", "loads"]
+__all__ = ["Project", "Size", "Spec", "analyze", "build", "compile", "from_json", "load", "loads"]

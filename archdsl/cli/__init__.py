@@ -9,19 +9,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Protocol, TextIO, cast
+from typing import TextIO
 
+from .arguments import COMMANDS
 from .parser import Options, Parser, suggestion
-
-COMMANDS = {
-    "check": "verify that specs can be built and their facts hold, in every variant",
-    "analyze": "the table of a network: shapes, parameters, multiply-adds",
-    "compile": "PyTorch source for a network",
-    "fmt": "print specs in the canonical layout; YAML and text both ways",
-    "explain": "what a layer word or a diagnostic code means",
-}
 
 EXAMPLES = """\
 examples:
@@ -32,16 +25,6 @@ examples:
   archdsl fmt net.yaml                          the canonical layout, in place
   archdsl explain conv                          a layer word; or a code: A0405
 """
-
-
-class Command(Protocol):
-    """What the module of a command has."""
-
-    EXAMPLES: str
-
-    def arguments(self, parser: Parser) -> None: ...
-
-    def run(self, options: Options) -> int: ...
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last resort: whatever it is, the user gets one line
         return _internal_error(error, debug)
 
 
@@ -79,10 +62,12 @@ def _run(arguments: list[str]) -> int:
         return 0
     if word not in COMMANDS:
         return _unknown(word)
-    command = cast(Command, import_module(f".{word}", __name__))
-    parser = Parser(prog=f"archdsl {word}", description=COMMANDS[word], examples=command.EXAMPLES)
-    command.arguments(parser)
-    return command.run(parser.parse_args(arguments[1:], Options()))
+    command = COMMANDS[word]
+    parser = Parser(prog=f"archdsl {word}", description=command.summary, examples=command.examples)
+    command.declare(parser)
+    options = parser.parse_args(arguments[1:], Options())
+    run: Callable[[Options], int] = import_module(f".{word}", __name__).run
+    return run(options)
 
 
 def _unknown(word: str) -> int:
@@ -99,16 +84,18 @@ def _unknown(word: str) -> int:
 
 def _help() -> str:
     width = max(map(len, COMMANDS)) + 2
-    commands = "".join(f"  {name:{width}}{text}\n" for name, text in COMMANDS.items())
+    commands = "".join(f"  {name:{width}}{command.summary}\n" for name, command in COMMANDS.items())
     return (
-        "archdsl: neural networks written as their papers print them, checked, analysed, compiled to PyTorch\n\n"
+        "archdsl: neural networks written as their papers print them\n\n"
         f"{EXAMPLES}\n"
         "usage: archdsl COMMAND ...       (archdsl COMMAND --help says more)\n\n"
         f"commands:\n{commands}\n"
-        "FILE is a spec, `-` for standard input, or the name of a bundled spec (lenet5, resnet, vgg, ...).\n\n"
-        "options:\n  -h, --help     this text\n  --version      the version\n"
-        "  --debug        show the traceback of an internal error\n\n"
-        "exit codes: 0 fine; 1 the spec is wrong or a fact fails; 2 bad usage, unreadable files, internal errors\n"
+        "FILE is a spec, `-` for standard input, or the name of a bundled spec\n"
+        "(lenet5, resnet, vgg, ...).\n\n"
+        "options:\n  -h, --help  this text\n  --version   the version\n"
+        "  --debug     show the traceback of an internal error\n\n"
+        "exit codes: 0 fine; 1 the spec is wrong or a fact fails; 2 bad usage, files that\n"
+        "cannot be read or written, internal errors\n"
     )
 
 

@@ -8,17 +8,18 @@ import stat
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from ..api import Project
 from ..diagnostics import MAX_SHOWN, Diagnostic, SpecError, nearest, render, safe
-from ..elaborate.files import SUFFIXES, bundled_folder
-from ..ir.graph import Network
+
+if TYPE_CHECKING:
+    from ..api import Project
+    from ..ir.graph import Network
 
 Result = TypeVar("Result")
 
 
-class Failure(Exception):
+class CommandError(Exception):
     """A file that cannot be read or written, or bad usage: one sentence and a suggestion; exit code 2."""
 
     def __init__(self, message: str, help: str | None = None) -> None:
@@ -26,29 +27,23 @@ class Failure(Exception):
         self.message, self.help = message, help
 
 
+class SettingError(SpecError):
+    """A `--set` that means nothing to the spec; exit code 2."""
+
+
 def guarded(action: Callable[[], int]) -> int:
-    """Run a command's work; what is wrong with the spec is printed with code 1, a Failure with code 2."""
+    """Run a command's work; what is wrong with the spec is printed with code 1, a CommandError with code 2."""
     try:
         return action()
     except SpecError as error:
         show_diagnostics(error.diagnostics)
-        return 2 if is_usage(error) else 1
-    except Failure as failure:
+        return 2 if isinstance(error, SettingError) else 1
+    except CommandError as failure:
         show_failure(failure)
         return 2
 
 
-def is_usage(error: SpecError) -> bool:
-    """Whether the command line is to blame: a parameter was set that the spec does not have, or a value unreadable."""
-    from ..diagnostics import Span
-
-    def outside(span: Span | None) -> bool:
-        return span is None or "=" in span.file.name
-
-    return all(d.code == "A0205" or (d.span is not None and outside(d.span)) for d in error.diagnostics)
-
-
-def show_failure(failure: Failure) -> None:
+def show_failure(failure: CommandError) -> None:
     """Print a failure to standard error."""
     help = f"\n  help: {safe(failure.help)}" if failure.help else ""
     print(f"archdsl: error: {safe(failure.message)}{help}", file=sys.stderr)
@@ -69,41 +64,56 @@ def show_diagnostics(diagnostics: Sequence[Diagnostic]) -> None:
 
 
 def open_project(name: str) -> Project:
-    """The spec a name means; raises Failure if it cannot be read, SpecError if it is wrong."""
+    """The spec a name means; raises CommandError if it cannot be read, SpecError if it is wrong."""
+    from ..api import Project  # here, for not every command reads specs
+
     return reading(name, lambda: Project(name))
 
 
 def open_network(name: str, settings: Mapping[str, str]) -> Network:
     """The network of a spec with some parameters set."""
     project = open_project(name)
-    return project.network(project.overrides(settings))
+    try:
+        overrides = project.overrides(settings)
+    except SpecError as error:
+        raise SettingError(error.diagnostics) from None
+    try:
+        return project.network(overrides)
+    except SpecError as error:
+        if settings and all(d.code == "A0205" and d.span is None for d in error.diagnostics):
+            raise SettingError(error.diagnostics) from None
+        raise
 
 
 def reading(name: str, read: Callable[[], Result]) -> Result:
-    """What `read` gives; a file that cannot be read becomes a Failure with a suggestion."""
+    """What `read` gives; a file that cannot be read becomes a CommandError with a suggestion."""
     try:
         return read()
     except FileNotFoundError:
-        raise Failure(f"no file `{name}`, and no bundled spec of that name", _near(name)) from None
+        raise CommandError(f"no file `{name}`, and no bundled spec of that name", _near(name)) from None
     except IsADirectoryError:
-        raise Failure(f"`{name}` is a folder", f"name the specs in it: {name.rstrip('/')}/*.yaml") from None
+        raise CommandError(f"`{name}` is a folder", f"name the specs in it: {name.rstrip('/')}/*.yaml") from None
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise Failure(f"cannot read `{name}`: {_reason(error)}") from None
+        raise CommandError(f"cannot read `{name}`: {_reason(error)}") from None
     except ValueError as error:  # a null character in a file's name
         if "null" in str(error):
-            raise Failure(f"cannot read `{name}`: a file's name cannot hold a null character") from None
+            raise CommandError(f"cannot read `{name}`: a file's name cannot hold a null character") from None
         raise
 
 
 def bundled_names() -> list[str]:
     """The specs that come with archdsl, by name."""
+    from ..elaborate.files import SUFFIXES, bundled_folder
+
     folder = bundled_folder()
     return sorted(path.stem for path in folder.iterdir() if path.suffix in SUFFIXES) if folder.is_dir() else []
 
 
 def _near(name: str) -> str | None:
+    from ..elaborate.files import SUFFIXES
+
     folder = Path(name).parent
     try:
         beside = [str(p) for p in folder.iterdir() if p.suffix in SUFFIXES][:1000]
@@ -135,7 +145,10 @@ def print_exactly(text: str) -> None:
 
 
 def write_file(name: str, text: str) -> None:
-    """Write a whole file or nothing: the text goes to a file beside it, which then takes its place. Raises Failure."""
+    """Write a whole file or nothing: the text goes to a file beside it, which then takes its place.
+
+    Raises CommandError; what was there before is then untouched.
+    """
     try:
         path = Path(name).resolve()
         present = _mode(path)
@@ -148,10 +161,10 @@ def write_file(name: str, text: str) -> None:
     except BrokenPipeError:
         raise
     except FileNotFoundError:
-        raise Failure(f"cannot write `{name}`: its folder does not exist") from None
+        raise CommandError(f"cannot write `{name}`: its folder does not exist") from None
     except (OSError, ValueError) as error:
         reason = _reason(error) if isinstance(error, OSError) else str(error)
-        raise Failure(f"cannot write `{name}`: {reason}", "what was there before is untouched") from None
+        raise CommandError(f"cannot write `{name}`: {reason}", "what was there before is untouched") from None
 
 
 def _mode(path: Path) -> int | None:

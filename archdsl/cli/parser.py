@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 
 class Options(argparse.Namespace):
@@ -22,7 +22,7 @@ class Options(argparse.Namespace):
     output: str | None
     force: bool
     check: bool
-    to: str | None
+    to: Literal["arch", "yaml"] | None
     word: str | None
 
 
@@ -47,7 +47,7 @@ class Parser(argparse.ArgumentParser):
         for group in self._action_groups:
             formatter.start_section(group.title)
             formatter.add_text(group.description)
-            formatter.add_arguments(group._group_actions)  # noqa: SLF001
+            formatter.add_arguments(group._group_actions)
             formatter.end_section()
         usage = self.format_usage()
         return f"{self.prog}: {self.description}\n\nexamples:\n{self.examples}\n{usage}\n{formatter.format_help()}"
@@ -71,7 +71,14 @@ class Parser(argparse.ArgumentParser):
 class Settings(argparse.Action):
     """`--set NAME=VALUE`, each name once."""
 
-    def __call__(self, parser, namespace, values, option_string=None) -> None:  # type: ignore[no-untyped-def]
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: object = None,
+    ) -> None:
+        assert isinstance(parser, Parser)
         name, equals, value = str(values).partition("=")
         settings = dict(getattr(namespace, self.dest) or {})
         if not equals or not name.strip() or not value.strip():
@@ -80,19 +87,3 @@ class Settings(argparse.Action):
             parser.error(f"`{name.strip()}` is set twice")
         settings[name.strip()] = value.strip()
         setattr(namespace, self.dest, settings)
-
-
-def add_file(parser: Parser, many: bool = False, bundled: bool = True) -> None:
-    """The spec or specs a command works on."""
-    help = "a spec; `-` reads standard input" + ("; or the name of a bundled spec" if bundled else "")
-    if many:
-        parser.add_argument("files", nargs="+", metavar="FILE", help=help)
-    else:
-        parser.add_argument("file", metavar="FILE", help=help)
-
-
-def add_settings(parser: Parser) -> None:
-    """`--set`."""
-    parser.add_argument(
-        "--set", dest="settings", action=Settings, default={}, metavar="NAME=VALUE", help="a parameter of the spec"
-    )

@@ -297,7 +297,7 @@ def _dialects(spec: Spec) -> Iterable[Dialect]:
             scope = rule.module if isinstance(rule, t.RenameScope) else None
             rules.extend((scope, r.pattern, r.replacement, r.transposed) for r in inner)
             spans.extend(r.pattern_span for r in inner)
-        yield Dialect(name, tuple(rules), tuple(spans))
+        yield Dialect(name, tuple(rules), tuple(spans), names.own)
 
 
 def _is_own_choice(spec: Spec, overrides: Mapping[str, Constant]) -> bool:

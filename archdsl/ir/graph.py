@@ -1,4 +1,4 @@
-"""The intermediate representation: a network with its arguments bound and its conditions decided, hierarchy and repeats kept.
+"""The intermediate representation: a network, its arguments bound, its conditions decided, hierarchy and repeats kept.
 
 The parts it is made of are in `ir.nodes`; this module has the whole, and all of their names. A `Network` can be walked,
 asked for a place by its path, and written as JSON (`ir.json_form` reads it back).
@@ -10,15 +10,35 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..diagnostics import did_you_mean
+from .json_tables import document
 from .names import Place, beside, find, walk
 from .nodes import (
-    Arm, Body, Choice, Claim, Dialect, Instance, Invoke, Join, Label, Layer, Level, Line, Look, Names, Node, Repeat,
-    Residual, Reuse, Run, Scope, SideOutput,
+    Arm,
+    Body,
+    Choice,
+    Claim,
+    Dialect,
+    Instance,
+    Invoke,
+    Join,
+    Label,
+    Layer,
+    Level,
+    Line,
+    Look,
+    Names,
+    Node,
+    Repeat,
+    Residual,
+    Reuse,
+    Run,
+    Scope,
+    SideOutput,
 )  # fmt: skip
 from .shapes import Shape
 
 
-class NoSuchPlace(KeyError):
+class NoSuchPlaceError(KeyError):
     """There is no layer, module or level at a path."""
 
     def __str__(self) -> str:
@@ -56,21 +76,37 @@ class Network:
         return walk(self.root, fold)
 
     def __getitem__(self, path: str) -> Place:
-        """The layer, call or level at a path such as `layer3.5.conv2`. Raises NoSuchPlace, a KeyError."""
+        """The layer, call or level at a path such as `layer3.5.conv2`. Raises NoSuchPlaceError, a KeyError."""
         place = find(self.root, tuple(path.split(".")))
         if place is None:
             known = beside(self.root, tuple(path.split(".")))
-            help = did_you_mean(path, known) or (f"there are {', '.join(known[:12])}" if known else "nothing is named there")
-            raise NoSuchPlace(f"nothing is called `{path}` in this network; {help}")
+            near = known[0] if len(known) == 1 else None
+            help = f"did you mean `{near}`?" if near else did_you_mean(path, known) or _listed(known)
+            raise NoSuchPlaceError(f"nothing is called `{path}` in this network; {help}")
         return place
 
     def __contains__(self, path: object) -> bool:
         return isinstance(path, str) and find(self.root, tuple(path.split("."))) is not None
 
+    def to_json(self) -> str:
+        """The network as JSON text, the same for equal networks; `archdsl.from_json` reads it. See `ir.json_form`."""
+        return document(
+            self.root,
+            title=self.title,
+            source=self.source,
+            file=self.file,
+            parameters=self.parameters,
+            dialects=self.dialects,
+            claims=self.claims,
+        )
+
+
+def _listed(names: list[str]) -> str:
+    return f"there are {', '.join(names[:12])}" if names else "nothing has a name there"
 
 
 __all__ = [
-    "Arm", "Body", "Choice", "Claim", "Dialect", "Instance", "Invoke", "Join", "Label", "Layer", "Level", "Line", "Look",
-    "Names", "Network", "NoSuchPlace", "Node", "Place", "Repeat", "Residual", "Reuse", "Run", "Scope", "Shape",
-    "SideOutput",
+    "Arm", "Body", "Choice", "Claim", "Dialect", "Instance", "Invoke", "Join", "Label", "Layer", "Level", "Line",
+    "Look", "Names", "Network", "NoSuchPlaceError", "Node", "Place", "Repeat", "Residual", "Reuse", "Run", "Scope",
+    "Shape", "SideOutput",
 ]  # fmt: skip

@@ -1,15 +1,17 @@
 """How values become JSON and are read back: a codec is a pair of functions, and codecs are put together from codecs.
 
-Reading trusts nothing: whatever is not as it should be raises `IRFormatError`, which says where and what in one sentence.
+Reading trusts nothing: whatever is not as it should be raises `IRFormatError`, which says where and what in one
+sentence.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from ..diagnostics import SourceFile, safe
 from .nodes import Instance, Scope
@@ -110,7 +112,7 @@ def shown(value: Json) -> str:
         return "an object" if isinstance(value, dict) else "a list"
     if isinstance(value, int) and abs(value) > MAX_INT:
         return "a huge number"
-    text = {None: "null", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else repr(value)
+    text = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -120,13 +122,16 @@ def shown(value: Json) -> str:
 def as_list(value: Json) -> list[Any]:
     if not isinstance(value, list | tuple):
         wrong(f"a list is needed here, this is {shown(value)}")
-    return list(value)  # type: ignore[reportUnknownArgumentType]
+    return list(cast("list[Any]", value))
 
 
 def as_object(value: Json) -> dict[str, Any]:
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):  # type: ignore[reportUnknownVariableType]
+    if not isinstance(value, dict):
         wrong(f"an object is needed here, this is {shown(value)}")
-    return value  # type: ignore[reportUnknownVariableType]
+    found = cast("dict[object, Any]", value)
+    for key in found:
+        as_text(key)
+    return cast("dict[str, Any]", found)
 
 
 def as_text(value: Json) -> str:

@@ -10,10 +10,28 @@ from typing import Any, cast
 from .. import expr as ex
 from ..diagnostics import Span
 from . import dims
-from .dims import Dim, Poly
+from .dims import Dim, Poly, Value
 from .json_codec import (
-    BOOL, INT, NAME, TEXT, Codec, Json, Reader, Step, Writer, as_int, as_list, as_name, as_object, as_text, one_of,
-    optional, record, row, shown, tuple_of, wrong,
+    BOOL,
+    NAME,
+    SEGMENT,
+    TEXT,
+    Codec,
+    Json,
+    Reader,
+    Step,
+    Writer,
+    as_int,
+    as_list,
+    as_name,
+    as_object,
+    as_text,
+    one_of,
+    optional,
+    record,
+    shown,
+    tuple_of,
+    wrong,
 )  # fmt: skip
 from .nodes import Label
 from .operator import Argument, Operator, find_operator
@@ -28,7 +46,7 @@ def _read_dim(_: Reader, value: Json) -> Dim:
     if _parts_of(value) > MAX_PARTS:
         wrong("this size has too many parts")
     try:
-        found = dims.from_json(value)
+        found = cast("Value", dims.from_json(value))  # a Fraction where a number is not whole
     except ValueError as error:
         wrong(f"this is no size: {error}")
     if not isinstance(found, int | Poly):
@@ -158,7 +176,7 @@ class _Budget:
     """Counts the parts of one expression: substitution can make small specs say very long things."""
 
     def __init__(self) -> None:
-        self.depth = self.parts = 0
+        self.parts = 0
 
     def part(self) -> None:
         self.parts += 1
@@ -203,7 +221,7 @@ _SEGMENT_PART = Codec(
     lambda r, part: part if isinstance(part, str) else EXPRESSION.read(r, part),
 )
 PATH = record(ex.Path, {"segments": tuple_of(tuple_of(_SEGMENT_PART), 1), "span": SPAN})
-LABEL = record(Label, {"segments": tuple_of(one := Codec(lambda _, s: s, lambda _, s: s), 1), "written": optional(PATH)})
+LABEL = record(Label, {"segments": tuple_of(SEGMENT, 1), "written": optional(PATH)})
 _FORMS: dict[str, tuple[type[Any], tuple[Codec, ...]]] = {
     "number": (ex.Number, (Codec(_write_number, _read_number),)),
     "name": (ex.Name, (NAME,)),
@@ -229,18 +247,20 @@ _TAGS = {made: (tag, codecs) for tag, (made, codecs) in _FORMS.items()}
 def _write_operator(w: Writer, op: Operator) -> Json:
     given = {a.name: getattr(op, a.name) for a in op.arguments()}
     kept = {a.name for a in op.arguments() if type(given[a.name]) is not type(a.default) or given[a.name] != a.default}
-    return {"word": op.word, **{n: CONSTANT.write(w, v) for n, v in given.items() if n in kept}}
+    return {"word": op.word, "arguments": {n: CONSTANT.write(w, v) for n, v in given.items() if n in kept}}
 
 
 def _read_operator(r: Reader, value: Json) -> Operator:
-    parts = dict(as_object(value))
-    word = as_text(parts.pop("word", None))
+    parts = as_object(value)
+    if parts.keys() != {"word", "arguments"}:
+        wrong("an operator has a `word` and `arguments`")
+    word = as_text(parts["word"])
     cls = find_operator(word)
     if cls is None:
         wrong(f"there is no operator {shown(word)}")
     arguments = {a.name: a for a in cls.arguments()}
     values: dict[str, Constant] = {}
-    for name, part in parts.items():
+    for name, part in as_object(parts["arguments"]).items():
         if name not in arguments:
             wrong(f"{word} has no argument {shown(name)}")
         with Step(name):
@@ -279,4 +299,4 @@ _FITS: dict[str, Callable[[Constant], bool]] = {
 }
 OPERATOR = Codec(_write_operator, _read_operator)
 
-__all__ = ["CONSTANT", "DIM", "DIMS", "EXPRESSION", "INT", "LABEL", "OPERATOR", "PATH", "SHAPE", "SPAN", "row"]
+__all__ = ["CONSTANT", "DIM", "DIMS", "EXPRESSION", "LABEL", "OPERATOR", "PATH", "SHAPE", "SPAN"]

@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from .nodes import Arm, Body, Choice, Invoke, Join, Layer, Level, Line, Look, Node, Repeat, Residual, Reuse, Run, SideOutput
+from .nodes import (
+    Arm,
+    Body,
+    Choice,
+    Invoke,
+    Join,
+    Layer,
+    Level,
+    Line,
+    Look,
+    Node,
+    Repeat,
+    Residual,
+    Reuse,
+    Run,
+    SideOutput,
+)
 from .shapes import Shape
 
 Segments = tuple[str, ...]

@@ -13,7 +13,22 @@ from itertools import islice
 
 from ..diagnostics import Span
 from .lookup import arms, first_input
-from .nodes import Body, Choice, Instance, Invoke, Join, Layer, Level, Line, Node, Repeat, Residual, Reuse, Run, SideOutput
+from .nodes import (
+    Body,
+    Choice,
+    Instance,
+    Invoke,
+    Join,
+    Layer,
+    Level,
+    Line,
+    Node,
+    Repeat,
+    Residual,
+    Reuse,
+    Run,
+    SideOutput,
+)
 from .operator import Operator, Tensor
 from .shapes import Shape
 
@@ -73,8 +88,8 @@ def _word(node: Item) -> str:
 class Place:
     """A layer, a call, a level, or a use `again`, with its path.
 
-    `node` stands in the body of `instance` and reads and makes its values. `times`: how often it stands there if repeats
-    are folded; `training`: in training only; `call`: the call of the module it lies in, None in the network's layers.
+    `node` stands in the body of `instance` and reads and makes its values. `times`: how often it stands there if
+    repeats are folded; `training`: in training only; `call`: the call of the module it lies in, None in the layers.
     """
 
     path: Path
@@ -177,6 +192,8 @@ def beside(instance: Instance, path: Path, limit: int = 1000) -> list[str]:
             at, module, body, positional = place.path, place.instance, place.node.body, True
         elif place is not None and isinstance(place.node, Invoke):
             at, module, body, positional = place.path, place.node.instance, place.node.instance.body, False
+        elif place is not None:
+            return [place.name]
     found = _Walker(shallow=True).body(body, Namer(positional), _Context((), module))
     return [".".join((*at, *place.path)) for place in islice(found, limit)]
 
@@ -200,7 +217,7 @@ class _Context:
 
 
 class _Walker:
-    """Walks bodies. With `wanted`, only what leads to that path is yielded and entered; if `shallow`, nothing is entered."""
+    """Walks bodies. With `wanted`, only what leads to that path is yielded and entered; `shallow` enters nothing."""
 
     def __init__(self, fold: bool = False, wanted: Path | None = None, shallow: bool = False) -> None:
         self.fold, self.wanted, self.shallow = fold, wanted, shallow

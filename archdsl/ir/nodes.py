@@ -1,9 +1,9 @@
 """The parts of the intermediate representation: instances, the nodes of their bodies, the scopes they see.
 
-A network (`ir.graph`) is a tree of *instances*. An `Instance` is one definition (a module, or a whole file's layers) at one
-choice of arguments and entry shapes; equal calls share one instance. Its body is a tuple of nodes that read and make *values*,
-numbered within the instance. A repeat whose iterations are equal is one `Run` with a count, so the representation is as
-long as the spec, not as deep as the network.
+A network (`ir.graph`) is a tree of *instances*. An `Instance` is one definition (a module, or a whole file's layers)
+at one choice of arguments and entry shapes; equal calls share one instance. Its body is a tuple of nodes that read
+and make *values*, numbered within the instance. A repeat whose iterations are equal is one `Run` with a count, so the
+representation is as long as the spec, not as deep as the network.
 
 Arguments keep the expressions they were written as, beside their values, so that a code generator can print formulas.
 Standard library only; immutable; nothing here knows how a spec is written or what torch is.

@@ -90,13 +90,15 @@ class TorchForm:
     """How a layer is written in PyTorch.
 
     `module` makes an nn.Module; `function` is applied to the input in `forward` (for layers without state). `method`
-    is written `x.name(args)` instead of `name(x, args)`. Helpers are names of classes in the emitter's helper file.
+    is written `x.name(args)` instead of `name(x, args)`. `expression`, of `x` and the function's arguments, is written
+    instead of the function where there is one; its functions are torch's. Helpers are names of classes in the emitter's helper file.
     """
 
     module: TorchCall | None = None
     function: TorchCall | None = None
     method: bool = False
     state: bool = False
+    expression: Expr | None = None
 
 
 def _argument(use: Use, type: Type, default: object, minimum: int | None, doc: str) -> Any:

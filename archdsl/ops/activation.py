@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import ClassVar
 
+from ..expr import Binary, Function, Name
 from ..ir.operator import Operator, Tensor, TorchCall, TorchForm, attribute, flag, operator, position
 from ..ir.shapes import Number, Shape
 from .formula import call, slot
@@ -158,7 +159,11 @@ class Tanh(_Activation):
         if self.amplitude == 1 and self.slope == 1:
             return TorchForm(module=TorchCall("nn.Tanh"), function=TorchCall("torch.tanh"))
         scales = (slot(self.amplitude, "amplitude"), slot(self.slope, "slope"))
-        return TorchForm(module=TorchCall("ScaledTanh", scales), function=TorchCall("scaled_tanh", scales))
+        inner = Function("tanh", (Binary("*", Name("slope"), Name("x")),))
+        formula = Binary("*", Name("amplitude"), inner)
+        return TorchForm(
+            module=TorchCall("ScaledTanh", scales), function=TorchCall("scaled_tanh", scales), expression=formula
+        )
 
 
 @operator

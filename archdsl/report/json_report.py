@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import cast
+
 from ..analysis import Analysis, Counts, FactResult, LayerRow
 from ..ir.shapes import Shape
 from .constants import constant_json, dim_json, dims_json, span_json
@@ -25,6 +28,28 @@ def json_object(analysis: Analysis, *, training: bool = False) -> dict[str, obje
         "totals": _totals(analysis.totals.of(training)),
         "facts": [_fact(fact) for fact in analysis.facts],
     }
+
+
+def json_text(found: dict[str, object]) -> str:
+    """The object as text: a line a field, a line a layer and a fact.
+
+    >>> print(json_text({"schema": "x", "layers": [{"path": "a"}, {"path": "b"}]}), end="")
+    {
+      "schema": "x",
+      "layers": [
+        {"path": "a"},
+        {"path": "b"}
+      ]
+    }
+    """
+    lines: list[str] = []
+    for name, value in found.items():
+        text = json.dumps(value, ensure_ascii=False)
+        if isinstance(value, list) and value:
+            items = ",\n".join(f"    {json.dumps(item, ensure_ascii=False)}" for item in cast("list[object]", value))
+            text = f"[\n{items}\n  ]"
+        lines.append(f"  {json.dumps(name)}: {text}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def _input(shape: Shape) -> dict[str, object]:

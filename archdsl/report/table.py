@@ -1,4 +1,4 @@
-"""The table of an analysis for a terminal: the tree of modules, a line a layer, equal iterations folded, then totals."""
+"""The table of an analysis for a terminal: the tree of modules, a line a layer, equal iterations folded; totals."""
 
 from __future__ import annotations
 
@@ -34,9 +34,13 @@ class _Row:
 
 
 def analysis_table(
-    analysis: Analysis, *, width: int = MAX_WIDTH, depth: int | None = None, training: bool = False,
+    analysis: Analysis,
+    width: int = MAX_WIDTH,
+    depth: int | None = None,
+    *,
+    training: bool = False,
     connections: bool | None = None,
-) -> str:  # fmt: skip
+) -> str:
     """The table, without a newline at its end.
 
     `depth` says how many levels of the tree to show (default: all, or as many as keep the table short); `training`
@@ -140,9 +144,9 @@ def _shrunk(widths: list[int], width: int) -> list[int]:
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     texts: list[str] = []
     for number, (cell, width) in enumerate(zip(cells, widths, strict=True)):
-        cell = cut(cell, width)
-        blanks = " " * (width - columns(cell))
-        texts.append(cell + blanks if number < 3 else blanks + cell)
+        text = cut(cell, width)
+        blanks = " " * (width - columns(text))
+        texts.append(text + blanks if number < 3 else blanks + text)
     return _GAP.join(texts).rstrip()
 
 
@@ -208,26 +212,25 @@ def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
 def _totals(analysis: Analysis, training: bool, connections: bool, width: int) -> list[str]:
     counts = analysis.totals.of(training)
     entries = [("parameters", counts.parameters, "trainable"), ("buffers", counts.buffers, _buffers(counts))]
-    entries += [("multiply-adds", counts.macs, "an example"), ("FLOPs", 2 * counts.macs, "2 a multiply-add")]
+    entries += [("multiply-adds", counts.macs, "per example"), ("FLOPs", 2 * counts.macs, "twice the multiply-adds")]
     if connections:
         entries.append(("connections", counts.connections, "every use of a weight or bias"))
     numbers = [exact(count) for _, count, _ in entries]
     right = max((len(n) for n in numbers if len(n) <= 24), default=0)
     lines: list[str] = []
     for (name, count, note), number in zip(entries, numbers, strict=True):
-        if isinstance(count, int) and count >= 10**6:
-            note = f"{rounded(count)}, {note}" if note else rounded(count)
-        line = f"{name:13}  {number:>{right}}" + (f"  ({note})" if note and count != 0 else "")
+        about = f"{rounded(count)}, " if isinstance(count, int) and count >= 10**6 else ""
+        line = f"{name:13}  {number:>{right}}" + (f"  ({about}{note})" if count != 0 else "")
         lines.extend(_wrapped(line, width, " " * 15) if len(number) > right else [line])
     apart = analysis.totals.training
     if apart.parameters != 0 or apart.macs != 0 or apart.buffers != 0:
-        lines.append(_apart(apart, training))
+        lines.extend(_wrapped(_apart(apart, training), width))
     return lines
 
 
 def _buffers(counts: Counts) -> str:
-    kinds = (("running statistics", counts.statistics), ("counts of batches", counts.counters), ("frozen", counts.frozen))
-    present = [(name, count) for name, count in kinds if count != 0]
+    kinds = {"running statistics": counts.statistics, "counts of batches": counts.counters, "frozen": counts.frozen}
+    present = [(name, count) for name, count in kinds.items() if count != 0]
     if len(present) == 1:
         return present[0][0]
     return ", ".join(f"{exact(count)} {name}" for name, count in present)

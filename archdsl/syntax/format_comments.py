@@ -14,6 +14,7 @@ from itertools import pairwise
 from ..diagnostics import Collector, SourceFile
 from .containers import looks_like_yaml
 from .format_rows import squeezed
+from .format_spacing import without_comments
 from .reading import ENTRY_SECTIONS, LINE_SECTIONS, Report, is_blank, is_comment, only, prepare
 from .sections import Entry, Fragment, Section, SourceLine
 from .yaml_events import ListNode, MapNode, Node, Scalar, compose
@@ -109,8 +110,8 @@ def read_document(file: SourceFile, sections: Sequence[Section]) -> Document:
 def _between(lines: Sequence[str], start: int, end: int, comments: Iterable[_Comment]) -> list[str]:
     """The comments and blank lines from one line to before another, every comment given among them."""
     texts = {comment.line: comment.text for comment in comments}
-    start = min([start, *texts])
-    return [texts.get(n, "") for n in range(start, max([end, *(n + 1 for n in texts)])) if n in texts or is_blank(lines[n - 1])]
+    numbers = range(min([start, *texts]), max([end, *(number + 1 for number in texts)]))
+    return [texts.get(number, "") for number in numbers if number in texts or is_blank(lines[number - 1])]
 
 
 # ---- where comments stand -------------------------------------------------------------------------------------------
@@ -220,9 +221,10 @@ class _Part:
         if not isinstance(content, Fragment):
             return Piece(section.keyword, heading, self._items(content or (), inner), text, tuple(before))
         if len(content.lines) == 1 and section.keyword in (*LINE_SECTIONS, *ENTRY_SECTIONS):
-            aside = [*before, *(c.text for c in inner if c.own or text)]
+            value, smuggled = _value(section.keyword, content.text)
+            aside = [*before, *(c.text for c in inner if c.own or text), *smuggled]
             text = text or next((c.text for c in inner if not c.own), "")
-            return Piece(section.keyword, heading, Inline(content.text.strip()), text, tuple(aside))
+            return Piece(section.keyword, heading, Inline(value), text, tuple(aside))
         if content.inline and not inner:
             return Piece(section.keyword, heading, Inline(content.text.strip()), text, tuple(before))
         if section.keyword in LINE_SECTIONS:  # where a comment inside would be text
@@ -231,7 +233,8 @@ class _Part:
 
     def _items(self, entries: Sequence[Entry], inner: Sequence[_Comment]) -> Items:
         starts = [entry.key_span.line for entry in entries]
-        items = [Item(entry.key, entry.value.text.strip(), []) for entry in entries]
+        values = [without_comments(entry.value.text) for entry in entries]
+        items = [Item(entry.key, value.strip(), []) for entry, (value, _) in zip(entries, values, strict=True)]
         loose: list[list[_Comment]] = [[] for _ in range(len(items) + 1)]
         for comment in inner:
             at = sum(start <= comment.line for start in starts)
@@ -241,9 +244,18 @@ class _Part:
                 items[at - 1].comment = comment.text
         for at, item in enumerate(items):
             above = starts[at - 1] + 1 if at else starts[0]
-            item.before[:] = _between(self.lines, above, starts[at], loose[at])
+            item.before[:] = [*_between(self.lines, above, starts[at], loose[at]), *values[at][1]]
         after = squeezed(comment.text for comment in loose[-1])
         return Items(tuple(items), tuple(after), starts[0] == self.section.span.line)
+
+
+def _value(keyword: str, text: str) -> tuple[str, list[str]]:
+    """The text of a section of one line, and comments in it where it is not free text."""
+    free, comma, rest = ("", "", text) if keyword == "input" else text.partition(",")
+    if keyword in ("network", "source") or not rest:
+        return text.strip(), []
+    code, comments = without_comments(rest)
+    return (free + comma + code).strip(), comments
 
 
 def _content_lines(section: Section) -> list[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, takewhile
 
 from lark import Token
 
@@ -30,10 +30,6 @@ class Row:
     code: str = ""
     facts: str = ""
     comment: str = ""
-
-    @property
-    def width(self) -> int:
-        return self.indent + len(self.code)
 
 
 # ---- bodies, changes, renames ---------------------------------------------------------------------------------------
@@ -61,11 +57,9 @@ class _Statement:
 
     def step(self) -> int:
         """How much deeper the lines below it stand: a block behind `- residual:` is inside the dash and the block."""
-        code = [token for token in self.tokens if token.type in ("COLON", "MINUS") or token == FACTS]
-        facts = code.index(FACTS) if FACTS in code else len(self.tokens)
-        before = self.tokens.index(code[facts]) if facts < len(code) else len(self.tokens)
-        opens = before > 0 and self.tokens[before - 1].type == "COLON"
-        return 2 * STEP if opens and self.tokens[0].type == "MINUS" else STEP
+        code = list(takewhile(lambda token: token != FACTS, self.tokens))
+        opens = bool(code) and code[-1].type == "COLON"
+        return 2 * STEP if opens and code[0].type == "MINUS" else STEP
 
 
 def body_rows(lines: Sequence[str], start: str) -> list[Row]:
@@ -156,10 +150,9 @@ def align_numbers(rows: Sequence[Row]) -> None:
             called = head.split()[-1]
             groups.setdefault((row.indent + len(head), called, len(numbers)), []).append((row, head, numbers))
     for group in groups.values():
-        widths = [max(map(len, column)) for column in zip(*(numbers for *_, numbers in group), strict=True)]
+        width = max(len(number) for *_, numbers in group for number in numbers)
         for row, head, numbers in group:
-            cells = [f"{number},".ljust(width + 1) for number, width in zip(numbers, widths, strict=True)]
-            row.code = head + " ".join([*cells[:-1], numbers[-1]])
+            row.code = head + " ".join([*(f"{number},".ljust(width + 1) for number in numbers[:-1]), numbers[-1]])
 
 
 def align_arrows(rows: Sequence[Row]) -> None:
@@ -182,7 +175,7 @@ def align_arrows(rows: Sequence[Row]) -> None:
 def table_rows(lines: Iterable[str]) -> list[Row]:
     """The rows of a `table`, its columns padded between bars."""
     rows, cells = _cells(lines, lambda code: [cell(text) for text in code.split("|") if text.strip()])
-    header = next(filter(None, cells), [])
+    header = next(filter(None, cells), list[str]())
     header[:] = [f"{FACTS} {' '.join(name[2:].split())}" if name.startswith(FACTS) else name for name in header]
     for row, texts in zip(rows, _padded(cells), strict=True):
         row.code = " | ".join(texts).rstrip()

@@ -21,9 +21,12 @@ _CLOSING = frozenset({"RSQB", "RPAR"})
 _NONE_BEFORE = frozenset({"COMMA", "COLON", "TRANSPOSED"}) | _CLOSING
 _NONE_AFTER = frozenset({"COEF"}) | _OPENING
 _NONE_AROUND = frozenset({"^", "=", ".."})
-_ENDS_A_SUM = frozenset({"COMMA", "COLON", "CMP", "_ARROW", "IF", "ELSE", "AND", "OR", "IS", "NOT", "IN", "DOWNTO", "OF"})
+_ENDS_A_SUM = frozenset(
+    {"COMMA", "COLON", "CMP", "_ARROW", "IF", "ELSE", "AND", "OR", "IS", "NOT", "IN", "DOWNTO", "OF"}
+)
 _LAYOUT = frozenset({"_NL", "_INDENT", "_DEDENT"})
 _WORDLIKE = re.compile(r'[\w.+/-]+|"[^"\n]*"')
+_STRING_OR_COMMENT = re.compile(r'"[^"\n]*"|(#.*)')
 _BRACES = re.compile(r'"[^"\n]*"|\{([^{}\n]*)\}')
 
 
@@ -32,9 +35,9 @@ def lex(text: str, start: str) -> list[Token]:
 
     Raises lark's `UnexpectedInput` if the text is not of that rule.
     """
-    state = parser().parse_interactive(text, start=start)
+    state = parser().parse_interactive(text, start=start)  # type: ignore[reportUnknownMemberType]
     tokens = list(state.iter_parse())
-    state.feed_eof(tokens[-1] if tokens else None)
+    state.feed_eof(tokens[-1] if tokens else None)  # type: ignore[reportUnknownMemberType]
     return tokens
 
 
@@ -109,6 +112,16 @@ def link(text: str) -> str:
     return f"{path.strip()}, {line(rest, 'defaults')}" if comma else path.strip()
 
 
+def without_comments(text: str) -> tuple[str, list[str]]:
+    """A text of the language and the comments in it, as those that YAML's quotes and blocks can smuggle into a value.
+
+    >>> without_comments('4d # "four"')
+    ('4d ', ['# "four"'])
+    """
+    comments = [match[1].rstrip() for match in _STRING_OR_COMMENT.finditer(text) if match[1]]
+    return _STRING_OR_COMMENT.sub(lambda match: "" if match[1] else match[0], text), comments
+
+
 def cell(text: str) -> str:
     """A cell of a table or the value of a parameter: words stay as they are, expressions get canonical blanks.
 
@@ -119,9 +132,10 @@ def cell(text: str) -> str:
     if _WORDLIKE.fullmatch(text):
         return text
     try:
-        return expression(text)
+        shown = expression(text)
     except UnexpectedInput:
         return text
+    return text if _WORDLIKE.fullmatch(shown) else shown  # `- d` does not become the word `-d`
 
 
 def joined(tokens: Sequence[Token], tight: bool = False) -> str:

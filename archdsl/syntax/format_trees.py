@@ -1,4 +1,4 @@
-"""Sections as trees, each piece of text parsed: by these two files are compared, whatever their layout and container."""
+"""Sections as trees, each piece of text parsed: so two files are compared, whatever their layout and container."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from ..diagnostics import Collector, SpecError
+from .format_spacing import without_comments
 from .parse import (
     parse_arguments,
     parse_body,
@@ -54,10 +55,10 @@ def _heading(section: Section) -> object:
 
 def _content(section: Section) -> object:
     content = section.content
-    if content is None:
-        return None
     if not isinstance(content, Fragment):
-        return [(entry.key, _entry(section.keyword, entry)) for entry in content]
+        return [(entry.key, _entry(section.keyword, entry)) for entry in content or ()]
+    if section.keyword in ("table", "map"):
+        return _rows(content, _table_cells if section.keyword == "table" else _map_cells)
     match section.keyword:
         case "module" | "def" | "layers":
             return parse_body(content)
@@ -65,10 +66,6 @@ def _content(section: Section) -> object:
             return parse_changes(content)
         case "names":
             return AS_WRITTEN if content.text.strip() == AS_WRITTEN else parse_renames(content)
-        case "table":
-            return _rows(content, _table_cells)
-        case "map":
-            return _rows(content, _map_cells)
         case _:
             return _one_line(section.keyword, content)
 
@@ -96,7 +93,7 @@ def _entry(keyword: str, entry: Entry) -> object:
 
 def _cell(fragment: Fragment) -> object:
     """A word by its letters, since `A-LRN` is one although it looks like a difference; an expression by its tree."""
-    text = fragment.text.strip()
+    text = without_comments(fragment.text)[0].strip()
     if _WORDLIKE.fullmatch(text):
         return text
     try:

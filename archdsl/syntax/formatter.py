@@ -16,7 +16,7 @@ from . import format_spacing as spacing
 from .containers import looks_like_yaml, read_sections
 from .format_comments import Block, Document, Inline, Item, Items, Piece, read_document
 from .format_rows import Row
-from .format_trees import AS_WRITTEN, same_tree, section_trees
+from .format_trees import AS_WRITTEN, section_trees
 from .reading import ENTRY_SECTIONS, LINE_SECTIONS
 
 Container = Literal["yaml", "arch"]
@@ -32,6 +32,8 @@ _SHOW: dict[str, Callable[[str], str]] = {
     "default": lambda text: spacing.line(text, "defaults"),
     "input": lambda text: spacing.line(text, "shape"),
 }
+# Where comments stand at least, where it is not with the facts.
+_LEAST = {"table": 0, "map": 0, "names": KEY_COMMENT_COLUMN}
 # What YAML reads as it is written: in a block, and between braces.
 _PLAIN = re.compile(r"(?![.]{3}(?: |$))(?:[\w(./+~^$]|-(?=[\w.(]))(?:(?!: | #).)*(?<!:)")
 _FLOW_PLAIN = re.compile(r"(?:[\w(./+~^$]|-(?=[\w.(]))[^,:#\[\]{}\"']*")
@@ -57,23 +59,24 @@ def format_spec(file: SourceFile, collector: Collector, to: Container | None = N
     """
     sections = read_sections(file, collector)
     collector.raise_errors()
-    section_trees(sections, collector)
+    trees = section_trees(sections, collector)
     collector.raise_errors()
     to = to or ("yaml" if looks_like_yaml(file.name) else "arch")
     document = read_document(file, sections)
     text = "\n".join(_document_lines(document, to)) + "\n"
-    _check(file, document, SourceFile(f"{file.name}.{to}", text))
+    _check(trees, document, SourceFile(f"{file.name}.{to}", text))
     return text
 
 
-def _check(file: SourceFile, document: Document, result: SourceFile) -> None:
+def _check(trees: Sequence[object], document: Document, result: SourceFile) -> None:
     """Read back what was written, and compare trees and comments."""
     collector = Collector()
     sections = read_sections(result, collector)
-    if collector.errors or not same_tree(read_sections(file, Collector()), sections):
-        raise FormatterError(f"the layout of {file.name} would change what it says")
-    if sorted(_comments(document)) != sorted(_comments(read_document(result, sections))):
-        raise FormatterError(f"the layout of {file.name} would change its comments")
+    if section_trees(sections, collector) != trees or collector.errors:
+        raise FormatterError(f"the layout of {result.name} would change what the spec says")
+    kept = read_document(result, sections)
+    if sorted(filter(None, _comments(document))) != sorted(filter(None, _comments(kept))):
+        raise FormatterError(f"the layout of {result.name} would change its comments")
 
 
 def _comments(document: Document) -> Iterator[str]:
@@ -98,15 +101,21 @@ def _document_lines(document: Document, to: Container) -> list[str]:
     for piece in document.pieces:
         own = _piece_lines(piece, to)
         block = len(own) > 1 and piece.keyword not in ENTRY_SECTIONS
-        lines += _gap(piece.before, block or block_above)
+        lines += _gap(piece.before, block or block_above, first=not lines)
         lines += own
         block_above = block
-    return rows.squeezed([*lines, *_gap(document.after, block_above)])
+    below = rows.squeezed(document.after)
+    gap = _gap(("", *below) if document.after[:1] == ("",) else below, block_above, first=False)
+    return [*lines, *gap] if below else lines
 
 
-def _gap(before: Sequence[str], apart: bool) -> list[str]:
-    """What stands between two sections: a blank line if one of them is a block, else if the author left one."""
-    return ["", *before] if apart else [*before]
+def _gap(before: Sequence[str], apart: bool, first: bool) -> list[str]:
+    """What stands in front of a section: a blank line if it is a block or below one, else if the author left one."""
+    if first:
+        before = before[next((at for at, text in enumerate(before) if text), len(before)) :]
+    elif apart:
+        before = ["", *before]
+    return [text for at, text in enumerate(before) if text or at == 0 or before[at - 1]]
 
 
 def _piece_lines(piece: Piece, to: Container) -> list[str]:
@@ -122,7 +131,7 @@ def _piece_lines(piece: Piece, to: Container) -> list[str]:
     if piece.keyword in LINE_SECTIONS or piece.keyword in ENTRY_SECTIONS:
         body = [line.strip() if piece.keyword == "source" else line for line in content.lines]
     else:
-        least = rows.FACT_COLUMN - rows.STEP if piece.keyword not in ("table", "map") else 0
+        least = _LEAST.get(piece.keyword, rows.FACT_COLUMN) - rows.STEP
         body = rows.printed(_rows(piece.keyword, content.lines), least)
     first = _commented(key + (" |" if to == "yaml" else ""), piece.comment)
     return [first, *_indented(body)]

@@ -17,6 +17,7 @@ from ..ir.operator import Slot, TorchCall, TorchForm
 from ..ir.shapes import Constant, Shape
 from . import pycode as py
 from .formulas import FEATURES, Formulas, Lane, NotEmittedError, UnmergeableError, literal, number
+from .loops import loop_of
 from .sequence import Sequencer, is_chain
 from .values import MAX_CALLS, Value, Variables, count_uses
 
@@ -47,8 +48,14 @@ class ClassWriter:
         self.sides: list[tuple[str, bool]] = []
         self.result_features: ex.Expr | None = None
         self.comments = self.is_root
-        self.returned: Value | None = None
-        self.walk()
+        self.in_arm = False
+        self.base = "nn.Module"
+        loop = loop_of(self)
+        if loop is None:
+            self.walk()
+        else:
+            self.base, self.result_features = "nn.Sequential", loop.features
+            self.init.extend(loop.statements)
 
     # -- the whole
 
@@ -68,11 +75,15 @@ class ClassWriter:
 
     def entry_features(self) -> ex.Expr:
         """The features of what comes in, by the heading's name for them if it has one."""
-        instance = self.lanes[0].instance
+        return self.entry_features_of(self.lanes)
+
+    def entry_features_of(self, lanes: Sequence[Lane]) -> ex.Expr:
+        """The same for lanes of one's own."""
+        instance = lanes[0].instance
         shape = instance.shapes[instance.entry[0]]
         names = list(instance.sizes)
         at = 0 if shape.kind == "map" else len(shape.dims) - 1
-        heading = [n for n in names if all(_is(lane, n, at) for lane in self.lanes)]
+        heading = [n for n in names if all(_is(lane, n, at) for lane in lanes)]
         return ex.Name(heading[0]) if heading else ex.Name(FEATURES)
 
     def finish(self) -> None:
@@ -203,7 +214,7 @@ class ClassWriter:
         value = self.get({n: node.output for n, node in nodes.items()})  # type: ignore[union-attr]
         first = next(iter(nodes.values()))
         joined = isinstance(first, g.Line) and len(first.body) == 1 and isinstance(first.body[0], g.Residual | g.Join)
-        if joined and not self.comments:
+        if (joined and not self.comments) or (self.in_arm and value.depth <= 1):
             return
         comment = str(next(iter(value.shapes.values()))) if self.comments and len(self.lanes) == 1 else None
         self.settle(value, None, comment)
@@ -303,11 +314,27 @@ class ClassWriter:
         form = next(iter(forms.values()))
         if form.function is not None and form.function.name == "":
             return codes[0]
+        if form.expression is not None:
+            return self.expressed(layers, form, inputs, codes[0])
         if not form.method:
             return self.call(layers, calls, inputs, codes[0])
         made = self.call(layers, calls, inputs, None)
         assert isinstance(made.func, py.Name)
         return py.Call(py.Attr(codes[0], made.func.id), made.args, made.kwargs)
+
+    def expressed(
+        self, layers: Mapping[int, g.Layer], form: TorchForm, inputs: Sequence[Value], x: py.Expr
+    ) -> py.Expr:
+        """A stateless layer as a formula of its input; a def that only abbreviates it becomes a function."""
+        layer = next(iter(layers.values()))
+        assert form.expression is not None and form.function is not None
+        slots = {s.source.id: s for s in form.function.args if isinstance(s.source, ex.Name)}
+        names = {n: self.formulas.render({0: s.value}, self.source(layer, s, inputs), n) for n, s in slots.items()}
+        short = layer.abbreviation
+        if short is not None and all(isinstance(c, py.Lit | py.Bin) for c in names.values()):
+            body = _formula(form.expression, {**names, "x": py.Name("x")})
+            return py.Call(py.Name(self.emitter.function(short, body)), (x,))
+        return _formula(form.expression, {**names, "x": x})
 
     def tied_call(self, layer: g.Layer, codes: Sequence[py.Expr]) -> py.Expr:
         """A linear layer whose matrix is another's."""
@@ -526,8 +553,10 @@ class ClassWriter:
         first = next(iter(joins.values()))
         if first.shares:
             self.split(joins, x)
+        outer, self.in_arm = self.in_arm, True
         for at in range(len(first.arms)):
             self.bodies({n: j.arms[at].body for n, j in joins.items()}, namers)
+        self.in_arm = outer
         values = [self.get({n: j.inputs[at] for n, j in joins.items()}) for at in range(len(first.arms))]
         codes = [self.read(v) for v in values]
         forms = {n: self.join_form(n, j) for n, j in joins.items()}
@@ -714,6 +743,19 @@ def _flattened(value: Value) -> ex.Expr | None:
             return None
         total *= size
     return value.features if total == 1 else ex.Binary("*", value.features, ex.Number(_fraction(total)))
+
+
+def _formula(expression: ex.Expr, names: Mapping[str, py.Expr]) -> py.Expr:
+    """An operator's formula with its arguments filled in."""
+    match expression:
+        case ex.Name():
+            return names[expression.id]
+        case ex.Binary():
+            return py.Bin(expression.op, _formula(expression.left, names), _formula(expression.right, names))
+        case ex.Function():
+            return py.Call(py.Name(f"torch.{expression.name}"), tuple(_formula(a, names) for a in expression.args))
+        case _:
+            raise NotEmittedError("a formula of this form")
 
 
 def _fraction(value: int):  # type: ignore[no-untyped-def]

@@ -16,7 +16,7 @@ from ..ir.dims import show
 from ..ir.graph import Instance, Invoke, Network, Node, Reuse
 from ..ir.shapes import Constant, Size
 from . import pycode as py
-from .classes import ClassWriter
+from .classes import ClassWriter, variable_name
 from .formulas import FEATURES, Formal, NotEmittedError, UnmergeableError, literal
 from .pyprint import show as print_module
 from .values import inside
@@ -47,12 +47,21 @@ class Emitter:
         self.groups = _definitions(network.root)
         self.class_names: set[str] = {"Tensor"}
         self._parameters: dict[int, tuple[Parameter, ...]] = {}
+        self.functions: dict[str, py.Expr] = {}
         self.root_name = self.class_name(title, "Network")
         self.pinned = _pinned(network)
 
     def use(self, name: str) -> None:
         """Note a torch name or a helper that the file mentions."""
         self.used.add(name)
+
+    def function(self, name: str, body: py.Expr) -> str:
+        """A function of `x` that the file defines: what a def of the spec abbreviates."""
+        base, number = variable_name(name), 2
+        name = base
+        while self.functions.setdefault(name, body) != body or name in _helper_texts():
+            name, number = f"{base}{number}", number + 1
+        return name
 
     def class_name(self, words: str, fallback: str) -> str:
         """A name in camel case that no other class has."""
@@ -132,7 +141,8 @@ class Emitter:
     def source(self) -> str:
         """The text of the file."""
         self.writer(self.network.root)
-        classes = tuple(self.class_of(writer) for writer in self.order)
+        functions = tuple(_function(name, body) for name, body in self.functions.items())
+        classes = (*functions, *(self.class_of(writer) for writer in self.order))
         helpers = self.helper_source()
         text = print_module(py.Module(None, classes))
         mentioned = text + helpers
@@ -173,7 +183,7 @@ class Emitter:
 
     def class_of(self, writer: ClassWriter) -> py.ClassDef:
         parameters = self.parameters_of(writer)
-        names = {f"formal__{p.formal.name.lstrip('#')}": p.python for p in parameters}
+        names = {f"formal__{p.formal.name.lstrip('#')}": p.python for p in parameters} | {"formal__turn": "i"}
         instance = writer.lanes[0].instance
         arguments = tuple(py.Param(p.python, py.Name(p.annotation), p.default) for p in parameters)
         start = py.ExprStmt(py.Call(py.Attr(py.Call(py.Name("super")), "__init__")))
@@ -185,7 +195,8 @@ class Emitter:
             if not any(training for _, training in writer.sides):
                 returns = py.Index(py.Name("tuple"), (py.Name("Tensor"), py.Lit(...)))
         forward = py.FunctionDef("forward", (py.Param("self"), *values), returns, tuple(writer.forward))
-        made = py.ClassDef(writer.name, (py.Name("nn.Module"),), (init, forward), self.class_docstring(writer, instance))
+        body = (init, forward) if writer.forward else (init,)
+        made = py.ClassDef(writer.name, (py.Name(writer.base),), body, self.class_docstring(writer, instance))
         return _renamed(made, names)
 
     def class_docstring(self, writer: ClassWriter, instance: Instance) -> str:
@@ -202,6 +213,11 @@ def emit_source(network: Network) -> str:
     except (NotEmittedError, UnmergeableError) as error:
         what = str(error) or "this network"
         raise SpecError([Diagnostic("A1001", f"{what} cannot be written as PyTorch source yet".replace("  ", " "))]) from None
+
+
+def _function(name: str, body: py.Expr) -> py.FunctionDef:
+    tensor = py.Name("Tensor")
+    return py.FunctionDef(name, (py.Param("x", tensor),), tensor, (py.Return(body),))
 
 
 # ---- what the network is made of ------------------------------------------------------------------------------------
@@ -335,8 +351,6 @@ def _annotation(formal: Formal) -> str:
 
 
 def _entry_variables(writer: ClassWriter) -> list[str]:
-    from .classes import variable_name
-
     names = writer.lanes[0].instance.entry_names
     return ["x" if len(names) == 1 or n == "x" else variable_name(n) for n in names]
 

@@ -1,8 +1,8 @@
 """A small model of Python code, safe by construction.
 
-Every value that could carry foreign text (a name, a literal, a comment, a docstring) is checked when its node is built or
-escaped when it is printed, so no tree of these nodes can print code that its nodes do not say. There is no node for raw
-source. `archdsl.torch_backend.pyprint` turns a tree into text.
+Every value that could carry foreign text (a name, a literal, a comment, a docstring) is checked when its node is built
+or escaped when it is printed, so no tree of these nodes can print code that its nodes do not say. There is no node for
+raw source. `archdsl.torch_backend.pyprint` turns a tree into text.
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from keyword import iskeyword
 from types import EllipsisType
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 ARITHMETIC: Final = frozenset({"+", "-", "*", "/", "//", "%", "**", "@", "|"})
 COMPARISONS: Final = frozenset({"==", "!=", "<", "<=", ">", ">=", "is", "is not", "in", "not in"})
-Value: TypeAlias = int | float | bool | None | str | EllipsisType
+Value: TypeAlias = int | float | bool | str | EllipsisType | None
 
 _LITERAL_TYPES: Final = (int, float, bool, type(None), str, EllipsisType)
-_PRAGMA: Final = re.compile(r"\b(coding|fmt|yapf|type|noqa|ruff|isort|mypy|pyright|pylint|flake8|pragma)(?=[:=])", re.I)
+_TOOLS: Final = "coding|fmt|yapf|type|noqa|ruff|isort|mypy|pyright|pylint|flake8|pragma"
+_PRAGMA: Final = re.compile(rf"\b({_TOOLS})(?=[:=])", re.IGNORECASE)
 
 
 def identifier(name: str) -> bool:
@@ -29,8 +30,8 @@ def identifier(name: str) -> bool:
 
 
 def visible(text: str) -> str:
-    r"""Return `text` with each unprintable character (control, bidi, lone surrogate) written as a `\x`, `\u` or `\U` escape."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+    r"""Return `text` with unprintable characters (control, bidi, lone surrogates) as `\x`, `\u` and `\U` escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _require(condition: bool, message: str) -> None:
@@ -203,6 +204,10 @@ class ListComp:
     target: Target
     iterable: Expr
 
+    def __post_init__(self) -> None:
+        """Check the target."""
+        _check_target(self.target)
+
 
 @dataclass(frozen=True, slots=True)
 class FString:
@@ -210,11 +215,26 @@ class FString:
 
     parts: tuple[str | Expr, ...]
 
+    def __post_init__(self) -> None:
+        """Check that the expressions hold no string."""
+        expressions = [part for part in self.parts if not isinstance(part, str)]
+        _require(not any(map(_holds_string, expressions)), "a string in an expression of an f-string")
+
+
+def _holds_string(node: object) -> bool:
+    """Return whether a string literal or an f-string stands anywhere in `node`."""
+    if isinstance(node, tuple):
+        return any(map(_holds_string, cast("tuple[object, ...]", node)))
+    if isinstance(node, FString) or (isinstance(node, Lit) and isinstance(node.value, str)):
+        return True
+    return is_dataclass(node) and any(_holds_string(getattr(node, field.name)) for field in fields(node))
+
 
 Expr: TypeAlias = (
     Lit | Name | Attr | Call | Index | Bin | Unary | Compare | BoolOp | IfExp | Tuple | List | ListComp | FString
 )
 Target: TypeAlias = Name | Attr | Index | Tuple
+Decorator: TypeAlias = Name | Attr | Call
 
 
 def _check_target(target: Target) -> None:
@@ -269,14 +289,10 @@ class AugAssign:
 
 @dataclass(frozen=True, slots=True)
 class ExprStmt:
-    """An expression as a statement. A bare literal is refused: a string would become a docstring."""
+    """A call as a statement. Other expressions would do nothing there, but for a string, which would be a docstring."""
 
-    value: Expr
+    value: Call
     comment: str | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse literals."""
-        _require(not isinstance(self.value, Lit), "a literal is no statement")
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +347,7 @@ class FunctionDef:
     returns: Expr | None
     body: tuple[Stmt, ...]
     docstring: str | None = None
-    decorators: tuple[Expr, ...] = ()
+    decorators: tuple[Decorator, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the names, and that no parameter without default follows one with a default."""
@@ -350,7 +366,7 @@ class ClassDef:
     bases: tuple[Expr, ...]
     body: tuple[Stmt, ...]
     docstring: str | None = None
-    decorators: tuple[Expr, ...] = ()
+    decorators: tuple[Decorator, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the name."""

@@ -8,12 +8,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
 from types import EllipsisType
 from typing import Final, TypeAlias
 
 from archdsl.torch_backend import pycode as py
-from archdsl.torch_backend.pylayout import Doc, Group, If, Indent, Line, MayBreak, Wrap, render
+from archdsl.torch_backend.pylayout import Doc, Group, If, Indent, Line, MayBreak, render
 
 # Where an expression stands decides where it may break: nowhere outside of brackets (BARE), everywhere inside of them
 # (INSIDE), or, for a positive number, wherever the optional parentheses of that number are printed.
@@ -25,7 +24,6 @@ SPACE: Final = Line(" ")
 # How tightly operators bind (https://docs.python.org/3/reference/expressions.html#operator-precedence), loosest first.
 _IF, _OR, _AND, _NOT, _COMPARE, _BIT_OR, _ADD, _MUL, _MINUS, _POW, _ATOM = range(1, 12)
 _ARITHMETIC: Final = {"|": _BIT_OR, "+": _ADD, "-": _ADD, "**": _POW}
-_numbers = count(1)
 
 Postfix: TypeAlias = py.Attr | py.Call | py.Index
 Infix: TypeAlias = py.Bin | py.Compare | py.BoolOp
@@ -47,6 +45,11 @@ def flat(expr: py.Expr) -> str:
 # -- parentheses ------------------------------------------------------------------------------------------------------
 
 
+def is_negative(expr: py.Expr | py.Star) -> bool:
+    """Return whether `expr` is a number with a minus, which Python reads as an operator."""
+    return isinstance(expr, py.Lit) and isinstance(expr.value, int | float) and repr(expr.value).startswith("-")
+
+
 def _strength(expr: py.Expr | py.Star) -> int:
     """Return how tightly the outermost operator of `expr` binds."""
     match expr:
@@ -60,7 +63,7 @@ def _strength(expr: py.Expr | py.Star) -> int:
             return _ARITHMETIC.get(op, _MUL)
         case py.Unary(op):
             return _NOT if op == "not" else _MINUS
-        case py.Lit(int() | float() as value) if str(value).startswith("-"):
+        case py.Lit() if is_negative(expr):
             return _MINUS
         case _:
             return _ATOM
@@ -71,7 +74,7 @@ def _part(expr: py.Expr, minimum: int) -> Part:
     return Part(expr, _strength(expr) < minimum)
 
 
-def _operands(expr: Infix | py.Unary | py.IfExp) -> list[Part]:
+def operands_of(expr: Infix | py.Unary | py.IfExp) -> list[Part]:
     """Return the operands in the order in which they are written."""
     match expr:
         case py.Bin("**", left, right):
@@ -89,10 +92,10 @@ def _operands(expr: Infix | py.Unary | py.IfExp) -> list[Part]:
             return [_part(then, _OR), _part(test, _OR), Part(orelse)]
 
 
-def _base(expr: Postfix) -> Part:
+def base_of(expr: Postfix) -> Part:
     """Return what stands before the dot or bracket."""
     base = expr.func if isinstance(expr, py.Call) else expr.value
-    is_number = isinstance(expr, py.Attr) and isinstance(base, py.Lit) and isinstance(base.value, int | float)
+    is_number = isinstance(expr, py.Attr) and isinstance(base, py.Lit) and type(base.value) in (int, float)
     return Part(base, is_number or _strength(base) < _ATOM)
 
 
@@ -127,19 +130,16 @@ def doc(part: Part, level: int) -> Doc:
         case py.Bin() | py.Compare() | py.BoolOp() as expr:
             return _group(_infix(list(_flatten(expr)), level), level)
         case py.Unary(op) as expr:
-            return ("not " if op == "not" else op, doc(_operands(expr)[0], level))
+            return ("not " if op == "not" else op, doc(operands_of(expr)[0], level))
         case py.IfExp() as expr:
             return _group(_conditional(expr, level), level)
         case py.Star(value):
             return ("*", doc(_part(value, _BIT_OR), level))
         case py.List(items):
             return bracket("[", _items(items), "]", level) if items else "[]"
-        case py.Tuple([]):
-            return "()"
-        case py.Tuple([single]):
-            return bracket("(", (doc(Part(single), INSIDE), ","), ")", level)
         case py.Tuple(items):
-            return bracket("(", _items(items), ")", level)
+            only_comma: Doc = "," if len(items) == 1 else ""
+            return bracket("(", (_items(items), only_comma), ")", level) if items else "()"
         case py.ListComp() as expr:
             return bracket("[", Group(_comprehension(expr)), "]", level)
 
@@ -168,9 +168,21 @@ def _break(level: int, line: Line = SPACE) -> Doc:
 
 
 def _conditional(expr: py.IfExp, level: int) -> Doc:
-    then, test, orelse = _operands(expr)
+    then, test, orelse = operands_of(expr)
     last = _conditional(orelse.expr, level) if isinstance(orelse.expr, py.IfExp) else _group(doc(orelse, level), level)
     return (doc(then, level), _break(level), "if ", doc(test, level), _break(level), "else ", last)
+
+
+def parenthesized_if_broken(content: Doc) -> Doc:
+    """Return `content`, built for INSIDE, in parentheses if it does not fit on the line."""
+    return Group((If("("), Indent((SOFT, content)), SOFT, If(")")))
+
+
+def bare(expr: py.Expr, level: int = BARE) -> Doc:
+    """Return a target or a value of `return`: a tuple of two or more has no parentheses on one line."""
+    if isinstance(expr, py.Tuple) and len(expr.items) > 1:
+        return parenthesized_if_broken(_items(expr.items))
+    return doc(Part(expr), level)
 
 
 # -- operators --------------------------------------------------------------------------------------------------------
@@ -179,7 +191,7 @@ def _conditional(expr: py.IfExp, level: int) -> Doc:
 def _flatten(expr: Infix) -> Iterator[Part | str]:
     """Yield the operands and operators of `expr` and of the operands that stand in it without parentheses."""
     operator = expr.op
-    for index, operand in enumerate(_operands(expr)):
+    for index, operand in enumerate(operands_of(expr)):
         if index:
             yield operator
         if isinstance(operand.expr, Infix) and not operand.parens:
@@ -192,8 +204,8 @@ def _infix(parts: Sequence[Part | str], level: int) -> Doc:
     """Return the document of operands and operators: it breaks before the loosest operators, all or none."""
     if isinstance(parts[0], Part) and len(parts) == 1:
         return doc(parts[0], level)
-    loosest = max(_order(op) for op in parts if isinstance(op, str))
-    cuts = [i for i, op in enumerate(parts) if isinstance(op, str) and _order(op) == loosest]
+    loosest = max(order(op) for op in parts if isinstance(op, str))
+    cuts = [i for i, op in enumerate(parts) if isinstance(op, str) and order(op) == loosest]
     docs: list[Doc] = []
     for start, end in zip([0, *(cut + 1 for cut in cuts)], [*cuts, len(parts)], strict=True):
         run = _infix(parts[start:end], level)
@@ -207,7 +219,7 @@ def _operator(left: Part | str, op: str, right: Part | str, level: int) -> Doc:
     """Return an operator with the break before and the space after it; none around `**` between simple operands."""
     if op != "**" or not (_is_simple(left) and _is_simple(right)):
         return (_break(level), op, " ")
-    return (_break(level, SOFT), op, "" if level == BARE else If(" "))
+    return (_break(level, SOFT), op, "" if level == BARE else If(" ", "", max(level, 0)))
 
 
 def _is_simple(part: Part | str | py.Expr) -> bool:
@@ -227,7 +239,7 @@ def _is_simple(part: Part | str | py.Expr) -> bool:
             return False
 
 
-def _order(op: str) -> int:
+def order(op: str) -> int:
     """Return when a line breaks at `op`, later for the tighter ones; 1 is for attributes."""
     if op in py.ARITHMETIC:
         return 20 - _ARITHMETIC.get(op, _MUL)
@@ -239,8 +251,8 @@ def _order(op: str) -> int:
 
 def _chain(expr: Postfix, level: int, inherited: bool | None) -> Doc:
     """Return the document of a chain; a fluent one has two or more dots after brackets and may break at them."""
-    fluent = level != BARE and _is_fluent(expr) if inherited is None else inherited
-    base = _base(expr)
+    fluent = level != BARE and is_fluent(expr) if inherited is None else inherited
+    base = base_of(expr)
     content: Doc
     match expr:
         case py.Attr(value, name):
@@ -260,11 +272,11 @@ def _link(base: Part, level: int, fluent: bool | None) -> Doc:
     return doc(base, level)
 
 
-def _is_fluent(expr: py.Expr) -> bool:
+def is_fluent(expr: py.Expr | py.Star) -> bool:
     """Return whether two or more attributes follow a bracket."""
     dots = 0
     while isinstance(expr, Postfix):
-        base = _base(expr)
+        base = base_of(expr)
         dots += isinstance(expr, py.Attr) and (base.parens or isinstance(base.expr, py.Call | py.Index))
         if base.parens:
             break
@@ -329,207 +341,3 @@ def _f_string(parts: Sequence[str | py.Expr]) -> str:
         text.replace("{", "{{").replace("}", "}}") if isinstance(text, str) else f"{{{flat(text)}}}" for text in texts
     ]
     return f"f{_quoted(''.join(written))}"
-
-
-# -- optional parentheses ---------------------------------------------------------------------------------------------
-
-
-def parenthesized_if_broken(content: Doc) -> Doc:
-    """Return `content`, built for INSIDE, in parentheses if it does not fit on the line."""
-    return Group((If("("), Indent((SOFT, content)), SOFT, If(")")))
-
-
-def wrapped(expr: py.Expr) -> Doc:
-    """Return `expr` in parentheses if that, and only that, makes it fit."""
-    number = next(_numbers)
-    return Wrap(doc(Part(expr), number), number)
-
-
-def bare(expr: py.Expr, level: int = BARE) -> Doc:
-    """Return a target or a value of `return`: a tuple of two or more has no parentheses on one line."""
-    if isinstance(expr, py.Tuple) and len(expr.items) > 1:
-        return parenthesized_if_broken(_items(expr.items))
-    return doc(Part(expr), level)
-
-
-def value(expr: py.Expr, *, may_wrap: bool = True) -> Doc:
-    """Return an expression outside of brackets, with parentheses where breaking it needs them."""
-    match _needs(expr):
-        case "parentheses":
-            return _parenthesized(expr)
-        case "room" if may_wrap:
-            return wrapped(expr)
-        case _:
-            return doc(Part(expr), BARE)
-
-
-def returned(expr: py.Expr, *, has_params: bool) -> Doc:
-    """Return the annotation of what a function returns; parameters are broken before a subscript in it."""
-    if _needs(expr) != "room":
-        return value(expr)
-    if not has_params:
-        return _parenthesized(expr)
-    return doc(Part(expr), BARE) if isinstance(expr, py.Index) else wrapped(expr)
-
-
-def _parenthesized(expr: py.Expr) -> Doc:
-    """Return `expr` in parentheses if it does not fit, or does not fit even with its own brackets broken."""
-    if not _brackets_suffice(expr):
-        return parenthesized_if_broken(doc(Part(expr), INSIDE))
-    number = next(_numbers)
-    content = Indent((SOFT, doc(Part(expr), number)), when=number)
-    return Group((If("("), content, SOFT, If(")")), number)
-
-
-def is_infix(expr: py.Expr) -> bool:
-    """Return whether `expr` is operands and operators."""
-    return isinstance(expr, Infix)
-
-
-def is_atom(expr: py.Expr) -> bool:
-    """Return whether ruff gives `expr` a line of its own, as a value, whatever its length."""
-    match expr:
-        case py.Name(name):
-            return "." not in name
-        case py.FString():
-            return True
-        case py.Lit(value):
-            return value is not ...
-        case _:
-            return False
-
-
-def needs_room(expr: py.Expr) -> bool:
-    """Return whether a value may stand in parentheses so that what is left of the operator need not be broken."""
-    return isinstance(expr, Postfix | py.Name | py.Lit | py.FString) and _needs(expr) == "room"
-
-
-def can_break(left: py.Expr) -> bool:
-    """Return whether a target or an annotation has a place to break at."""
-    match left:
-        case py.Attr(value):
-            return can_break(value)
-        case py.Unary(_, operand):
-            return can_break(operand)
-        case py.List(items):
-            return bool(items)
-        case _:
-            return not isinstance(left, py.Name | py.Lit | py.FString)
-
-
-def left_side(left: py.Expr, *, is_annotation: bool) -> Doc:
-    """Return what stands before the operator of an assignment: a target or an annotation."""
-    if not is_annotation:
-        return bare(left)
-    if _holds_brackets(left) or not can_break(left):
-        return doc(Part(left), BARE)
-    return _parenthesized(left)
-
-
-def _holds_brackets(expr: py.Expr) -> bool:
-    """Return whether `expr`, without attributes at its end, ends in brackets."""
-    while isinstance(expr, py.Attr) and not _base(expr).parens:
-        expr = expr.value
-    return isinstance(expr, py.Attr) or _own_brackets(Part(expr)) is not None
-
-
-def _needs(expr: py.Expr | py.Star) -> str:
-    """Return what `expr` needs to be broken: "parentheses", "room" on the next line, or "nothing" but its brackets."""
-    match expr:
-        case py.Bin() | py.Compare() | py.BoolOp() | py.IfExp():
-            return "parentheses"
-        case py.Unary():
-            operand = _operands(expr)[0]
-            return "nothing" if operand.parens else _needs(operand.expr)
-        case py.Attr() | py.Call() | py.Index():
-            if _is_fluent(expr):
-                return "parentheses"
-            base = _base(expr)
-            return "nothing" if base.parens else _needs(base.expr)
-        case py.Name() | py.Lit() | py.FString():
-            return "room"
-        case _:
-            return "nothing"
-
-
-@dataclass(slots=True)
-class _Survey:
-    """What is found on a walk through an expression outside of its brackets."""
-
-    loosest: int = 0
-    times: int = 0
-    any_brackets: bool = False
-    last: Part | None = None
-    first: Part | str | None = None
-
-    def operator(self, order: int, times: int = 1) -> None:
-        """Count an operator."""
-        if order > self.loosest:
-            self.loosest, self.times = order, 0
-        self.times += times if order == self.loosest else 0
-
-    def visit(self, part: Part) -> None:
-        """Walk through an operand."""
-        self.last = part
-        if part.parens:
-            self.any_brackets = True
-        else:
-            self.enter(part)
-        self.first = self.first or part
-
-    def enter(self, part: Part) -> None:
-        """Walk through an expression whose parentheses do not matter."""
-        match part.expr:
-            case py.List() | py.ListComp() | py.Tuple():
-                self.any_brackets = True
-            case py.Call() | py.Index() as expr:
-                self.any_brackets = True
-                self.visit(_base(expr))
-                self.last = part
-            case py.Attr() as expr:
-                self.visit(_base(expr))
-                if _own_brackets(_base(expr)) is not None:
-                    self.operator(1)
-                self.last = part
-            case py.Unary() | py.Bin() | py.Compare() | py.BoolOp() | py.IfExp() as expr:
-                self._operators(expr)
-            case _:
-                pass
-
-    def _operators(self, expr: Infix | py.Unary | py.IfExp) -> None:
-        operands = _operands(expr)
-        if isinstance(expr, py.Unary):
-            self.first = self.first or expr.op
-        elif isinstance(expr, py.IfExp):
-            self.operator(19, 2)
-        else:
-            self.operator(_order(expr.op), len(operands) - 1)
-        for operand in operands:
-            self.visit(operand)
-
-
-def _brackets_suffice(expr: py.Expr) -> bool:
-    """Return whether `expr` is broken at its own brackets, if that makes it fit, rather than at its operators."""
-    survey = _Survey()
-    survey.enter(Part(expr))
-    if not survey.any_brackets or survey.times > 1:
-        return False
-    if survey.loosest <= 1:
-        return True
-    ends = [survey.last, survey.first]
-    return any(isinstance(end, Part) and not isinstance(end.expr, py.Index) and _own_brackets(end) for end in ends)
-
-
-def _own_brackets(part: Part) -> bool | None:
-    """Return whether the brackets at the end of `part` hold anything, or None if there are none."""
-    if part.parens:
-        return True
-    match part.expr:
-        case py.ListComp() | py.Index():
-            return True
-        case py.List(items) | py.Tuple(items):
-            return bool(items)
-        case py.Call(_, args, kwargs):
-            return bool(args or kwargs)
-        case _:
-            return None

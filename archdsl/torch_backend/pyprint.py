@@ -1,4 +1,11 @@
-"""Print the code of `archdsl.torch_backend.pycode` as `ruff format` (its defaults, stable style) would leave it."""
+"""Print the code of `archdsl.torch_backend.pycode` as `ruff format` (its defaults, stable style) leaves it.
+
+Four modules print: `pylayout` breaks documents into lines, `pyexpr` makes documents of expressions, `pyvalue` decides
+about parentheses around what does not fit, and this one knows statements, blank lines and docstrings.
+
+One known difference, where ruff changes its own output when it is run twice: an assignment whose target is a tuple or a
+subscript, or whose annotation is a subscript or a union, and whose value is a chain of several calls over many lines.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +18,7 @@ from typing import Final, TypeAlias
 
 from archdsl.torch_backend import pycode as py
 from archdsl.torch_backend import pyexpr as ex
+from archdsl.torch_backend import pyvalue as out
 from archdsl.torch_backend.pylayout import INDENT, WIDTH, Doc, FirstOf, Group, Indent, render
 
 flat = ex.flat
@@ -94,7 +102,7 @@ def _statement(statement: py.Stmt, indent: int) -> list[str]:
             return _if(statement, indent, "if")
         case py.For(target, iterable, body):
             is_bare = isinstance(target, py.Tuple) and len(target.items) > 1
-            header = ("for ", ex.bare(target) if is_bare else ex.value(target), " in ", ex.value(iterable), ":")
+            header = ("for ", ex.bare(target) if is_bare else out.value(target), " in ", out.value(iterable), ":")
             return _compound(header, body, indent)
         case py.FunctionDef() | py.ClassDef():
             return _definition(statement, indent)
@@ -105,7 +113,7 @@ def _statement(statement: py.Stmt, indent: int) -> list[str]:
             return _lines((f"from {module} import ", docs), indent)
         case _:
             lines = _lines(_simple(statement), indent)
-            is_wrapped = len(lines) > 1 and statement.value is not None and ex.is_atom(statement.value)
+            is_wrapped = len(lines) > 1 and statement.value is not None and out.is_atom(statement.value)
             return lines if is_wrapped else _commented(lines, statement.comment)
 
 
@@ -115,7 +123,7 @@ def _lines(doc: Doc, indent: int) -> list[str]:
 
 def _commented(lines: list[str], comment: str | None) -> list[str]:
     """Return the lines of a statement with its comment after the last, if it fits there."""
-    if comment is None:
+    if not comment or comment.isspace():
         return lines
     line = f"{lines[-1]}  {py.Comment(comment).line}"
     width = len(line) + sum(not char.isascii() for char in line)  # at most two columns each
@@ -131,7 +139,7 @@ def _simple(statement: py.Assign | py.AugAssign | py.ExprStmt | py.Return) -> Do
         case py.AugAssign(op, target, value):
             return _assigned((), target, f"{op}=", value)
         case py.ExprStmt(value):
-            return ex.value(value) if ex.is_infix(value) else ex.doc(ex.Part(value), ex.BARE)
+            return ex.doc(ex.Part(value), ex.BARE)
         case py.Return(value):
             if value is None:
                 return "return"
@@ -141,16 +149,16 @@ def _simple(statement: py.Assign | py.AugAssign | py.ExprStmt | py.Return) -> Do
 
 def _last(value: py.Expr) -> Doc:
     """Return the value of an assignment or `return`."""
-    return ex.wrapped(value) if ex.is_atom(value) else ex.value(value)
+    return out.wrapped(value) if out.is_atom(value) else out.value(value)
 
 
 def _assigned(start: Doc, left: py.Expr, op: str, value: py.Expr) -> Doc:
     """Return an assignment; `left` is its target or the annotation of it, whichever stands before the operator."""
-    before = (ex.left_side(left, is_annotation=bool(start)), f" {op} ")
-    if not (ex.can_break(left) if start else isinstance(left, py.Tuple | py.Index)):
+    before = (out.left_side(left, is_annotation=bool(start)), f" {op} ")
+    if not (out.can_break(left) if start else isinstance(left, py.Tuple | py.Index)):
         return (start, *before, _last(value))
-    if not ex.needs_room(value):
-        return (start, *before, ex.value(value))
+    if not out.needs_room(value):
+        return (start, *before, out.value(value))
     plain = ex.doc(ex.Part(value), ex.BARE)
     opened = ((*before, Group(plain, broken=True)),) if isinstance(value, ex.Postfix) else ()
     wrapped = (*before, "(", Group((Indent((ex.SOFT, plain)), ex.SOFT), broken=True), ")")
@@ -164,7 +172,7 @@ def _compound(header: Doc, body: Sequence[py.Stmt], indent: int) -> list[str]:
 
 
 def _if(statement: py.If, indent: int, keyword: str) -> list[str]:
-    lines = _compound((f"{keyword} ", ex.value(statement.test), ":"), statement.body, indent)
+    lines = _compound((f"{keyword} ", out.value(statement.test), ":"), statement.body, indent)
     match statement.orelse:
         case ():
             return lines
@@ -178,7 +186,7 @@ def _if(statement: py.If, indent: int, keyword: str) -> list[str]:
 
 
 def _definition(node: Definition, indent: int) -> list[str]:
-    lines = [line for each in node.decorators for line in _lines(("@", ex.value(each, may_wrap=False)), indent)]
+    lines = [line for each in node.decorators for line in _lines(("@", out.value(each, may_wrap=False)), indent)]
     lines += _lines(_function(node) if isinstance(node, py.FunctionDef) else _class(node), indent)
     docstring = _docstring(node.docstring, indent + INDENT)
     if docstring and not node.body:
@@ -196,7 +204,7 @@ def _function(node: py.FunctionDef) -> Doc:
     params = ex.joined([_param(param) for param in node.params], always_comma=True)
     content = params if len(node.params) == 1 else Group(params)
     brackets: Doc = ("(", Indent((ex.SOFT, content)), ex.SOFT, ")") if node.params else "()"
-    returns: Doc = "" if node.returns is None else (" -> ", ex.returned(node.returns, has_params=bool(node.params)))
+    returns: Doc = "" if node.returns is None else (" -> ", out.returned(node.returns, has_params=bool(node.params)))
     return (f"def {node.name}", Group((brackets, returns)), ":")
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..ir import dims
 from ..ir.graph import Invoke, Layer, Level, Network
+from ..ir.keys import state_keys
 from ..ir.names import walk
 from ..ir.shapes import Shape
 
@@ -79,24 +80,11 @@ def sizes(shape: Shape, values: Mapping[str, int]) -> tuple[int, ...]:
     return tuple(int(dims.evaluate(d, values)) for d in shape.dims)
 
 
-def arrays(network: Network) -> dict[str, tuple[tuple[dims.Dim, ...], str]]:
-    """Every array of the network by its key, with its shape and role, in the order of the state_dict."""
-    found: dict[str, tuple[tuple[dims.Dim, ...], str]] = {}
-    for place in walk(network.root):
-        if isinstance(place.node, Layer):
-            shapes = place.instance.shapes
-            shared = {name for name, _ in place.node.tied}
-            for tensor in place.node.operator.tensors(*(shapes[v] for v in place.node.inputs)):
-                if tensor.name not in shared:
-                    found[".".join((*place.path, tensor.name))] = (tensor.shape, tensor.role)
-    return found
-
-
 def check_arrays(network: Network, module: nn.Module, values: Mapping[str, int]) -> None:
     """Keys, shapes and order of the state_dict; which arrays are trained."""
     wanted = {
         key: (tuple(int(dims.evaluate(d, values)) for d in shape), role == "trained")
-        for key, (shape, role) in arrays(network).items()
+        for key, (shape, role) in state_keys(network).items()
     }
     trained = {name for name, _ in module.named_parameters()}
     found = {key: (tuple(array.shape), key in trained) for key, array in module.state_dict().items()}

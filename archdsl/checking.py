@@ -1,0 +1,79 @@
+"""Everything that can be wrong with a spec: each variant built, each fact and each `names` section verified."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .analysis import FactResult, analyze
+from .api import Project
+from .diagnostics import Collector, Diagnostic, SpecError
+from .ir.dialects import check_dialects
+from .ir.graph import Network
+from .ir.shapes import Constant
+from .report.constants import constant_text
+from .report.facts import fact_diagnostic
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What became of one file: its network's title, how many variants were tried, their facts, and what is wrong."""
+
+    title: str
+    variants: int
+    facts: tuple[FactResult, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def check_project(project: Project) -> Checked:
+    """Build the file's own choice and every variant, once each, and check all that they claim."""
+    collector = Collector()
+    networks: list[Network] = []
+    seen: list[object] = []
+    facts: list[FactResult] = []
+    for choice in _choices(project, collector):
+        network = _built(project, choice, collector)
+        made = choice if network is None else _identity(network)
+        if made in seen:  # the file's own choice is a row of its table, too
+            continue
+        seen.append(made)
+        if network is None:
+            continue
+        networks.append(network)
+        analysis = analyze(network)
+        facts.extend(analysis.facts)
+        for fact in analysis.failed:
+            collector.add(fact_diagnostic(fact, _chosen(choice)))
+    if len(networks) == len(seen):
+        for diagnostic in check_dialects(networks):
+            collector.add(diagnostic)
+    return Checked(project.spec.network, len(seen), tuple(facts), tuple(collector.diagnostics))
+
+
+def _choices(project: Project, collector: Collector) -> list[dict[str, Constant]]:
+    try:
+        return project.variants()
+    except SpecError as error:
+        _take(error, collector)
+        return []
+
+
+def _built(project: Project, choice: Mapping[str, Constant], collector: Collector) -> Network | None:
+    try:
+        return project.network(choice)
+    except SpecError as error:
+        _take(error, collector)
+        return None
+
+
+def _take(error: SpecError, collector: Collector) -> None:
+    for diagnostic in error.diagnostics:
+        collector.add(diagnostic)
+
+
+def _identity(network: Network) -> tuple[tuple[str, str], ...]:
+    return tuple((name, constant_text(value)) for name, value in network.parameters.items())
+
+
+def _chosen(choice: Mapping[str, Constant]) -> str:
+    return ", ".join(f"{name} {constant_text(value)}" for name, value in choice.items())

@@ -1,0 +1,106 @@
+"""What each command takes, and examples of its use; declared apart, so that `--help` loads no more than this."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .parser import Parser, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command before its module is loaded."""
+
+    summary: str
+    examples: str
+    declare: Callable[[Parser], None]
+
+
+def _file(parser: Parser, many: bool = False, bundled: bool = True) -> None:
+    help = "a spec; `-` reads standard input" + ("; or the name of a bundled spec" if bundled else "")
+    if many:
+        parser.add_argument("files", nargs="+", metavar="FILE", help=help)
+    else:
+        parser.add_argument("file", metavar="FILE", help=help)
+
+
+def _settings(parser: Parser) -> None:
+    parser.add_argument(
+        "--set", dest="settings", action=Settings, default={}, metavar="NAME=VALUE", help="a parameter of the spec"
+    )
+
+
+def _check(parser: Parser) -> None:
+    _file(parser, many=True)
+
+
+def _analyze(parser: Parser) -> None:
+    _file(parser)
+    _settings(parser)
+    parser.add_argument("--json", action="store_true", help="one object for a program (docs/json.md describes it)")
+    parser.add_argument("--training", action="store_true", help="count what exists in training only, too")
+    parser.add_argument("--depth", type=_depth, metavar="N", help="how many levels of the tree to show")
+    parser.add_argument("--connections", action="store_true", help="count connections, in the sense of LeNet-5's paper")
+
+
+def _depth(text: str) -> int:
+    if not text.isdecimal() or not text.isascii() or not 1 <= int(text[:6]) <= 1000:
+        raise argparse.ArgumentTypeError(f"`{text}` is not a number of levels, 1 or more")
+    return int(text)
+
+
+def _compile(parser: Parser) -> None:
+    _file(parser)
+    _settings(parser)
+    parser.add_argument("--names", metavar="DIALECT", help="keys of the state_dict as another library has them")
+    parser.add_argument("-o", "--output", metavar="OUT.py", help="the file to write (default: standard output)")
+    parser.add_argument("--force", action="store_true", help="replace OUT.py even if archdsl did not write it")
+
+
+def _fmt(parser: Parser) -> None:
+    _file(parser, many=True, bundled=False)
+    parser.add_argument("--check", action="store_true", help="change nothing; list the files that would change")
+    parser.add_argument("--to", choices=("arch", "yaml"), help="the other container; printed, or written to -o")
+    parser.add_argument("-o", "--output", metavar="OUT", help="write there instead of in place")
+
+
+def _explain(parser: Parser) -> None:
+    parser.add_argument("word", nargs="?", metavar="WORD", help="a layer word, or a diagnostic code")
+
+
+COMMANDS = {
+    "check": Command(
+        "verify that specs can be built and their facts hold, in every variant",
+        "  archdsl check net.yaml\n  archdsl check specs/*.yaml\n  cat net.arch | archdsl check -\n",
+        _check,
+    ),
+    "analyze": Command(
+        "the table of a network: shapes, parameters, multiply-adds",
+        "  archdsl analyze lenet5\n"
+        "  archdsl analyze resnet --set depth=34 --depth 2\n"
+        "  archdsl analyze net.yaml --json > net.json\n",
+        _analyze,
+    ),
+    "compile": Command(
+        "PyTorch source for a network",
+        "  archdsl compile lenet5\n"
+        "  archdsl compile resnet --set depth=34 -o resnet34.py\n"
+        "  archdsl compile googlenet --names torchvision -o googlenet.py\n",
+        _compile,
+    ),
+    "fmt": Command(
+        "print specs in the canonical layout; YAML and text both ways",
+        "  archdsl fmt net.yaml\n"
+        "  archdsl fmt --check specs/*.yaml\n"
+        "  archdsl fmt --to arch net.yaml -o net.arch\n"
+        "  cat net.yaml | archdsl fmt -\n",
+        _fmt,
+    ),
+    "explain": Command(
+        "what a layer word or a diagnostic code means",
+        "  archdsl explain              every layer word and code\n  archdsl explain conv\n  archdsl explain A0405\n",
+        _explain,
+    ),
+}

@@ -1,0 +1,69 @@
+"""Emitted modules against torchvision's: keys, shapes, outputs, gradients and running statistics, to the last bit."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import archdsl
+
+from .torchvision_models import models
+
+RESNETS = [f"resnet{depth}" for depth in (18, 34, 50, 101, 152)]
+VGGS = [
+    (f"vgg{layers}{'_bn' if bn else ''}", {"config": config, "batchnorm": bn})
+    for layers, config in ((11, "A"), (13, "B"), (16, "D"), (19, "E"))
+    for bn in (False, True)
+]
+CASES = [
+    *((name, name, {"stride_in": "3x3"}) for name in RESNETS),
+    ("alexnet", "alexnet_one_column", {}),
+    *((name, "vgg", parameters) for name, parameters in VGGS),
+]
+
+
+def arrays(module: nn.Module) -> list[tuple[str, tuple[int, ...]]]:
+    return [(key, tuple(array.shape)) for key, array in module.state_dict().items()]
+
+
+@pytest.mark.parametrize(("name", "spec", "parameters"), CASES, ids=[c[0] for c in CASES])
+def test_same_keys_shapes_and_order(name: str, spec: str, parameters: dict[str, str | bool]) -> None:
+    """All variants, on the meta device."""
+    with torch.device("meta"):
+        theirs = getattr(models, name)()
+        ours = archdsl.build(archdsl.load(spec, **parameters))
+    assert arrays(ours) == arrays(theirs)
+
+
+@pytest.mark.parametrize(("name", "spec", "parameters"), CASES, ids=[c[0] for c in CASES])
+def test_same_numbers(name: str, spec: str, parameters: dict[str, str | bool]) -> None:
+    """Strict load; eval outputs, and after a training step the gradients and statistics, bit for bit."""
+    torch.manual_seed(0)
+    theirs = getattr(models, name)()
+    ours = archdsl.build(archdsl.load(spec, **parameters))
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    image = torch.randn(2, 3, 224, 224)
+    with torch.no_grad():
+        assert torch.equal(ours.eval()(image), theirs.eval()(image))
+    for module in (ours, theirs):
+        torch.manual_seed(1)
+        module.train()
+        module(image).square().mean().backward()
+    gradients = {n: p.grad for n, p in theirs.named_parameters()}
+    for key, parameter in ours.named_parameters():
+        assert torch.equal(parameter.grad, gradients[key]), key  # type: ignore[arg-type]
+    statistics = dict(theirs.named_buffers())
+    for key, buffer in ours.named_buffers():
+        assert torch.equal(buffer, statistics[key]), key
+
+
+def test_the_paper_strides_elsewhere() -> None:
+    """The comparison can fail: with the stride in the 1x1, as the paper has it, outputs differ."""
+    torch.manual_seed(0)
+    theirs = models.resnet50()
+    ours = archdsl.build(archdsl.load("resnet50"))
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    image = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        assert not torch.equal(ours.eval()(image), theirs.eval()(image))
