@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from .. import api
-from .files import CommandError, guarded, open_network, print_exactly, write_file
+from ..diagnostics import SpecError
+from .files import CommandError, SettingError, guarded, open_network, print_exactly, write_file
 from .parser import Options
 
 MARK = re.compile(r"\A(?:.*\n){0,4}.*archdsl|^Made by archdsl", re.MULTILINE)
@@ -23,13 +24,23 @@ def _run(options: Options) -> int:
     target = None if options.output in (None, "-") else options.output
     if target is not None:
         _refuse_foreign(target, options.file, options.force)
-    source = api.compile(open_network(options.file, options.settings), options.names)
+    source = _source(options)
     if target is None:
         print_exactly(source)
         return 0
     write_file(target, source)
     print(f"wrote {target} ({source.count(chr(10))} lines)", file=sys.stderr)
     return 0
+
+
+def _source(options: Options) -> str:
+    network = open_network(options.file, options.settings)
+    try:
+        return api.compile(network, options.names)
+    except SpecError as error:
+        if any(diagnostic.code == "A0507" for diagnostic in error.diagnostics):  # the request is wrong, not the spec
+            raise SettingError(error.diagnostics) from None
+        raise
 
 
 def _refuse_foreign(target: str, spec: str, force: bool) -> None:

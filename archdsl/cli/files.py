@@ -28,7 +28,7 @@ class CommandError(Exception):
 
 
 class SettingError(SpecError):
-    """A `--set` that means nothing to the spec; exit code 2."""
+    """A `--set` or `--names` that means nothing to the spec; exit code 2."""
 
 
 def guarded(action: Callable[[], int]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 from ..diagnostics import Span, did_you_mean, fail
 from ..ir.graph import Body, Node
@@ -23,6 +23,10 @@ class Target:
     node: Node | None = None
     tensors: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
     redo: Redo | None = None
+
+
+Found: TypeAlias = tuple[Target, tuple[str, ...], tuple[str, ...]]
+"""A target, its path from the border of the module, and the segments that lie inside it."""
 
 
 class Labels:
@@ -53,13 +57,13 @@ class Labels:
             )
         scope.targets[last] = target
 
-    def find(self, segments: tuple[str, ...], span: Span | None) -> tuple[Target, tuple[str, ...], tuple[str, ...]]:
-        """(target, its path from the border of the module, segments that lie inside it); raises for an unknown label."""
+    def find(self, segments: tuple[str, ...]) -> Found | None:
+        """What a label names, as far as its segments are levels of this body; None for an unknown label."""
         scope: Labels | None = self
         while scope is not None and segments[0] not in scope.targets:
             scope = scope.parent
         if scope is None:
-            self.missing(segments, span)
+            return None
         target, path = scope.targets[segments[0]], (*scope.path, segments[0])
         rest = segments[1:]
         while rest and target.scope is not None and rest[0] in target.scope.targets:
@@ -67,6 +71,7 @@ class Labels:
         return target, path, rest
 
     def missing(self, segments: tuple[str, ...], span: Span | None) -> NoReturn:
+        """Refuse a label that is not there."""
         names: list[str] = []
         scope: Labels | None = self
         while scope is not None:

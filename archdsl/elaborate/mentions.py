@@ -1,8 +1,10 @@
-"""Which names a piece of syntax mentions: what decides whether two iterations of a loop can differ."""
+"""What a piece of syntax mentions: the names that decide whether two iterations of a loop can differ, and labels."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from typing import cast
 
 from .. import expr as ex
 from ..diagnostics import Span
@@ -19,34 +21,44 @@ class Mentions:
         """Every name in expressions, call words and label templates below `node`."""
         known = self._found.get(id(node))
         if known is None:
-            names: set[str] = set()
-            _collect(node, names)
-            known = (node, frozenset(names))
+            known = (node, frozenset(name for piece in _pieces(node) for name in _names(piece)))
             self._found[id(node)] = known
         return known[1]
 
 
-def _collect(root: object, names: set[str]) -> None:
+def has_label(root: object, below: bool = False) -> bool:
+    """Whether something in a piece of syntax has a label; `below`: its own does not count."""
+    return any(
+        isinstance(node, t.Level | t.Output) or (isinstance(node, t.Item) and node.label is not None)
+        for node in _pieces(root)
+        if not (below and node is root)
+    )
+
+
+def _pieces(root: object) -> Iterator[object]:
+    """Every node of the syntax below `root`, itself included."""
     waiting = [root]
     while waiting:
         node = waiting.pop()
-        if isinstance(node, ex.Name):
-            names.add(node.id)
-            names.update(node.id.split("x"))
-        elif isinstance(node, t.Call):
-            names.add(node.word)
-            waiting.extend(node.arguments)
-        elif isinstance(node, t.ForRows):
-            names.add(node.table)
-        elif isinstance(node, tuple):
-            waiting.extend(node)
+        if isinstance(node, tuple):
+            waiting.extend(cast("tuple[object, ...]", node))
         elif is_dataclass(node) and not isinstance(node, Span):
-            if isinstance(node, ex.Ref) or (isinstance(node, ex.Path)):
-                names.update(_taps(node))
-            waiting.extend(getattr(node, f.name) for f in fields(node) if f.name != "span")
+            yield node
+            waiting.extend(getattr(node, f.name) for f in fields(node) if f.name not in ("span", "word_span"))
 
 
-def _taps(node: ex.Ref | ex.Path) -> set[str]:
-    path = node.path if isinstance(node, ex.Ref) else node
-    first = path.segments[0] if path.segments else ()
-    return {first[0]} if len(first) == 1 and isinstance(first[0], str) else set()
+def _names(node: object) -> Iterator[str]:
+    match node:
+        case ex.Name(id=name):
+            yield name
+            yield from name.split("x")
+        case t.Call(word=word):
+            yield word
+        case t.ForRows(table=table):
+            yield table
+        case ex.Ref(path=path) | (ex.Path() as path) if path.segments:
+            first = path.segments[0]
+            if len(first) == 1 and isinstance(first[0], str):
+                yield first[0]
+        case _:
+            return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,7 +11,7 @@ from fractions import Fraction
 from .. import expr as ex
 from ..diagnostics import Span, did_you_mean, fail
 from . import dims
-from .dims import Dim, DimTooLarge, Poly
+from .dims import Dim, DimTooLarge, Poly, Value
 from .shapes import Constant, Number, Size
 
 MAX_NUMBER = 2**63
@@ -64,24 +66,34 @@ def evaluate_test(expr: ex.Expr, env: Env) -> bool:
     """The value of a condition."""
     found = evaluate(expr, env)
     if not isinstance(found, bool):
-        fail("A0306", f"a condition is yes or no, this is {describe(found)}", expr.span, "compare it: `n > 1`, `a is word`")
+        problem = f"a condition is yes or no, this is {describe(found)}"
+        fail("A0306", problem, expr.span, "compare it: `n > 1`, `a is word`")
     return found
 
 
-def evaluate_number(expr: ex.Expr, env: Env) -> Number:
-    """The value of a number."""
+def evaluate_number(expr: ex.Expr, env: Env) -> Value:
+    """The value of a number, exact."""
     found = evaluate(expr, env)
     if isinstance(found, bool) or not isinstance(found, int | Fraction | float | Poly):
         fail("A0306", f"a number is needed here, this is {describe(found)}", expr.span)
-    return found
+    return _exact(found, expr.span)
+
+
+def _exact(value: Number, span: Span | None) -> Value:
+    """A float, which only a caller's parameter can be, as the decimal number it prints as."""
+    if not isinstance(value, float):
+        return value
+    if not math.isfinite(value):
+        fail("A0306", f"a number is needed here, this is {value}", span)
+    return normal(Fraction(str(value)))
 
 
 def evaluate_dim(expr: ex.Expr, env: Env, what: str = "a size") -> Dim:
     """The value of a size: whole, or symbolic."""
     found = evaluate_number(expr, env)
-    if isinstance(found, Poly | int):
-        return found
-    fail("A0307", f"{what} is whole, this is {describe(found)}", expr.span)
+    if isinstance(found, Fraction):
+        fail("A0307", f"{what} is whole, this is {describe(found)}", expr.span)
+    return found
 
 
 def describe(value: object) -> str:
@@ -105,14 +117,14 @@ def describe(value: object) -> str:
     return dims.show(value) if isinstance(value, int | Poly) else str(value)
 
 
-def normal(value: Fraction | float | Dim) -> Number:
+def normal(value: Value) -> Value:
     """Whole fractions as ints."""
     if isinstance(value, Fraction) and value.denominator == 1:
         return value.numerator
     return value
 
 
-def _bounded(value: Number, span: Span | None) -> Number:
+def _bounded(value: Value, span: Span | None) -> Value:
     if not isinstance(value, Poly) and abs(value) > MAX_NUMBER:
         fail("A0801", "a number beyond 2^63 is surely a slip", span)
     return value
@@ -130,10 +142,10 @@ def _name(expr: ex.Expr, env: Env) -> Constant:
     if env.words(expr.id):
         return expr.id
     parts = expr.id.split("x")
-    if len(parts) > 1 and all(p in env.names or p.isdigit() for p in parts):
-        return Size(evaluate_dim(ex.Name(p, expr.span) if not p.isdigit() else _whole(int(p)), env) for p in parts)
-    help = did_you_mean(expr.id, env.names)
-    fail("A0202", f"no parameter `{expr.id}` here", expr.span, help or _sees(env))
+    if len(parts) == 1 or not all(p in env.names or p.isdigit() for p in parts):
+        help = did_you_mean(expr.id, env.names)
+        fail("A0202", f"no parameter `{expr.id}` here", expr.span, help or _sees(env))
+    return Size(evaluate_dim(ex.Name(p, expr.span) if not p.isdigit() else _whole(int(p)), env) for p in parts)
 
 
 def _whole(value: int) -> ex.Number:
@@ -184,29 +196,29 @@ def _binary(expr: ex.Expr, env: Env) -> Constant:
     return _bounded(arithmetic(expr.op, left, right), expr.span)
 
 
-def arithmetic(op: str, left: Number, right: Number) -> Number:
-    """`left op right`, exact for whole numbers and fractions."""
-    if isinstance(left, float) or isinstance(right, float):
-        return _FLOAT[op](float(left), float(right))  # type: ignore[arg-type]
-    if op == "/":
-        return normal(dims.exact_div(left, right)) if isinstance(left, Poly) or isinstance(right, Poly) else normal(Fraction(left) / right)
-    return normal(_EXACT[op](left, right))
+def arithmetic(op: str, left: Value, right: Value) -> Value:
+    """`left op right`, exact."""
+    return normal(_BINARY[op](left, right))
 
 
-_EXACT: dict[str, Callable[..., Number]] = {
+def _quotient(left: Value, right: Value) -> Value:
+    return left / right if isinstance(right, Poly) else left / Fraction(right)
+
+
+_BINARY: dict[str, Callable[[Value, Value], Value]] = {
     "+": lambda a, b: a + b,
     "-": lambda a, b: a - b,
     "*": lambda a, b: a * b,
+    "/": _quotient,
     "//": lambda a, b: a // b,
     "%": lambda a, b: a % b,
 }
-_FLOAT: dict[str, Callable[[float, float], float]] = {**_EXACT, "/": lambda a, b: a / b}  # type: ignore[dict-item]
 
 
-def _power(left: Number, right: Number, span: Span | None) -> Number:
+def _power(left: Value, right: Value, span: Span | None) -> Value:
     if not isinstance(right, int) or not 0 <= right <= 64:
         fail("A0306", "an exponent is a whole number from 0 to 64", span)
-    return _bounded(normal(left**right), span)
+    return _bounded(normal(dims.power(left, right)), span)
 
 
 def _function(expr: ex.Expr, env: Env) -> Constant:
@@ -222,19 +234,30 @@ def _function(expr: ex.Expr, env: Env) -> Constant:
     return apply(expr.name, args)
 
 
-def apply(name: str, args: list[Number]) -> Number:
+def apply(name: str, args: list[Value]) -> Value:
     """One of the language's functions."""
-    first: Number = args[0]
+    first, *others = args
     if name in ("min", "max"):
-        join = dims.dim_min if name == "min" else dims.dim_max
-        for other in args[1:]:
-            symbolic = isinstance(first, Poly) or isinstance(other, Poly)
-            first = join(first, other) if symbolic else (min if name == "min" else max)(first, other)  # type: ignore[arg-type]
+        for other in others:
+            first = _extreme(name, first, other)
         return first
     if name == "divisible":
-        return normal(dims.divisible(first, args[1]))  # type: ignore[arg-type]
-    rounding = {"ceil": dims.dim_ceil, "floor": dims.dim_floor, "round": dims.dim_round, "sqrt": dims.dim_sqrt}[name]
-    return normal(rounding(Fraction(first) if isinstance(first, float) and name != "sqrt" else first))  # type: ignore[arg-type]
+        return normal(dims.divisible(first, args[1]))
+    return normal(_ROUNDINGS[name](first))
+
+
+_ROUNDINGS: dict[str, Callable[[Value], Dim]] = {
+    "ceil": dims.dim_ceil,
+    "floor": dims.dim_floor,
+    "round": dims.dim_round,
+    "sqrt": dims.dim_sqrt,
+}
+
+
+def _extreme(name: str, first: Value, other: Value) -> Value:
+    if isinstance(first, Poly) or isinstance(other, Poly):
+        return (dims.dim_min if name == "min" else dims.dim_max)(first, other)
+    return min(first, other) if name == "min" else max(first, other)
 
 
 def _if_else(expr: ex.Expr, env: Env) -> Constant:
@@ -242,44 +265,49 @@ def _if_else(expr: ex.Expr, env: Env) -> Constant:
     return evaluate(expr.then if evaluate_test(expr.test, env) else expr.orelse, env)
 
 
-def compare_numbers(op: str, left: Number, right: Number) -> bool | None:
+def compare_numbers(op: str, left: Value, right: Value) -> bool | None:
     """`left op right`; None if it depends on a symbol."""
     if isinstance(left, Poly) or isinstance(right, Poly):
-        return dims.compare(left, right, op)  # type: ignore[arg-type]
+        return dims.compare(left, right, op)
     return _COMPARE[op](left, right)
 
 
-_COMPARE: dict[str, Callable[[Number, Number], bool]] = {
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-    "<": lambda a, b: a < b,  # type: ignore[operator]
-    ">": lambda a, b: a > b,  # type: ignore[operator]
-    "<=": lambda a, b: a <= b,  # type: ignore[operator]
-    ">=": lambda a, b: a >= b,  # type: ignore[operator]
+_COMPARE: dict[str, Callable[[int | Fraction, int | Fraction], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    ">": operator.gt,
+    "<=": operator.le,
+    ">=": operator.ge,
 }
 
 
 def _compare(expr: ex.Expr, env: Env) -> Constant:
     assert isinstance(expr, ex.Compare)
-    left, right = evaluate(expr.left, env), evaluate(expr.right, env)
-    for value, part in ((left, expr.left), (right, expr.right)):
-        if isinstance(value, str):
-            fail("A0309", f"`{expr.op}` compares numbers and sizes; a word is compared with `is`", part.span)
-        if isinstance(value, bool) or not isinstance(value, int | Fraction | float | Poly | Size):
-            fail("A0309", f"`{expr.op}` compares numbers and sizes, this is {describe(value)}", part.span)
+    left, right = _comparable(expr.left, expr.op, env), _comparable(expr.right, expr.op, env)
     if isinstance(left, Size) or isinstance(right, Size):
         return _compare_sizes(expr, left, right)
-    decided = compare_numbers(expr.op, left, right)  # type: ignore[arg-type]
+    decided = compare_numbers(expr.op, left, right)
     if decided is None:
-        fail("A0411", "this condition depends on a symbol, whose value is not known when the network is built", expr.span)
+        problem = "this condition depends on a symbol, whose value is not known when the network is built"
+        fail("A0411", problem, expr.span)
     return decided
 
 
-def _compare_sizes(expr: ex.Compare, left: object, right: object) -> bool:
+def _comparable(expr: ex.Expr, op: str, env: Env) -> Value | Size:
+    value = evaluate(expr, env)
+    if isinstance(value, str):
+        fail("A0309", f"`{op}` compares numbers and sizes; a word is compared with `is`", expr.span)
+    if isinstance(value, bool) or not isinstance(value, int | Fraction | float | Poly | Size):
+        fail("A0309", f"`{op}` compares numbers and sizes, this is {describe(value)}", expr.span)
+    return value if isinstance(value, Size) else _exact(value, expr.span)
+
+
+def _compare_sizes(expr: ex.Compare, left: Value | Size, right: Value | Size) -> bool:
     if expr.op not in ("==", "!="):
         fail("A0309", "sizes are equal or not; they have no order", expr.span)
 
-    def spread(value: object, rank: int) -> tuple[object, ...]:
+    def spread(value: Value | Size, rank: int) -> tuple[Value, ...]:
         return tuple(value) if isinstance(value, Size) else (value,) * rank
 
     rank = max(len(v) for v in (left, right) if isinstance(v, Size))
@@ -292,7 +320,8 @@ def _is(expr: ex.Expr, env: Env) -> Constant:
     if expr.word in ("yes", "no") and isinstance(left, bool):
         return (left == (expr.word == "yes")) != expr.negated
     if not isinstance(left, str):
-        fail("A0309", f"`is` compares words, this is {describe(left)}", expr.left.span, "numbers are compared with `==`")
+        help = "numbers are compared with `==`"
+        fail("A0309", f"`is` compares words, this is {describe(left)}", expr.left.span, help)
     return (left == expr.word) != expr.negated
 
 

@@ -54,15 +54,16 @@ def state(network: Network) -> list[Entry]:
     """The entries of the state_dict, in the order of PyTorch. Raises SpecError (A0501) if two have one key."""
     top = _Module()
     found: dict[str, Entry] = {}
-    mistakes: list[Diagnostic] = []
+    mistakes: dict[tuple[str, ...], Diagnostic] = {}
     for path, entry in _entries(network):
         other = found.setdefault(entry.key, entry)
         if other is entry:
             top.put(path, entry)
-        elif other.place.path != entry.place.path or other.place.node is not entry.place.node:
-            mistakes.append(_twice(entry.key, entry.place.span, other.place.span))
+        else:
+            name = entry.place.name if entry.place.path == other.place.path else entry.key
+            mistakes.setdefault(entry.place.path, _twice(name, entry.place.span, other.place.span))
     if mistakes:
-        raise SpecError(mistakes)
+        raise SpecError(list(mistakes.values()))
     return list(top.entries())
 
 
@@ -92,7 +93,7 @@ class _Module:
             yield from module.entries()
 
 
-def _twice(key: str, span: Span | None, other: Span | None) -> Diagnostic:
+def _twice(name: str, span: Span | None, other: Span | None) -> Diagnostic:
     labels = (Label(other, "it is made here too"),) if other else ()
     help = "layers without a label are called by their word and ordinal: a label like `conv2` may meet one"
-    return Diagnostic("A0501", f"two arrays are called `{key}`", span, labels, help)
+    return Diagnostic("A0501", f"two layers are called `{name}`", span, labels, help)

@@ -1,8 +1,8 @@
 """The layer words, one class each, a family a file. Importing this package registers them all."""
 
-from . import activation, conv, historical, linear, merge, norm, pool, regularize, shape
+from . import activation, conv, conv_forms, historical, linear, merge, norm, pool, regularize, scale, shape
 from .planned import PLANNED, SYNONYMS
 
 __all__ = [
-    "PLANNED", "SYNONYMS", "activation", "conv", "historical", "linear", "merge", "norm", "pool", "regularize", "shape",
+    "PLANNED", "SYNONYMS", "activation", "conv", "conv_forms", "historical", "linear", "merge", "norm", "pool", "regularize", "scale", "shape",
 ]  # fmt: skip

@@ -1,8 +1,8 @@
 """Words of the language whose operators are not built yet, and what other tools call the words that are."""
 
 PLANNED = frozenset(
-    """depthwise sepconv upconv lstm gru instancenorm ln rmsnorm gn attention attend embedding positions sinusoids
-    prepend take tokens image transpose patches droppath layerscale rescale normalize upsample resize pixelshuffle
+    """lstm gru instancenorm ln rmsnorm gn attention attend embedding positions sinusoids
+    prepend take tokens image transpose patches droppath layerscale normalize upsample resize pixelshuffle
     shuffle reshape pad crop roll mixture""".split()
 )
 

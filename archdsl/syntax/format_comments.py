@@ -19,7 +19,7 @@ from .reading import ENTRY_SECTIONS, LINE_SECTIONS, Report, is_blank, is_comment
 from .sections import Entry, Fragment, Section, SourceLine
 from .yaml_events import ListNode, MapNode, Node, Scalar, compose
 
-_HASH = re.compile(r"(?<![^ ])#")
+_HASH = re.compile(r"(?<![^ ,\[\]{}\"'])#")  # libyaml takes one behind a bracket, too
 _QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'")
 _BAR = re.compile(r"(:[ ]+)\|[-+]?(?=[ ]*(?:[ ]#|$))")
 
@@ -180,6 +180,8 @@ def _cover_node(cover: _Cover, lines: Sequence[str], node: Node) -> None:
 
 def _cover_text(cover: _Cover, report: Report, lines: Sequence[str], section: Section, end: int) -> None:
     """The same for a section of the text container, whose entries alone are YAML."""
+    if section.heading is not None:
+        cover.add(lines[section.span.line - 1], section.heading.lines[0])
     if section.keyword in ENTRY_SECTIONS:
         own = ["" if line.startswith("#") else line for line in only(lines, section.span.line, end - 1)]
         own[section.span.line - 1] = _BAR.sub(r"\1", lines[section.span.line - 1])
@@ -218,6 +220,9 @@ class _Part:
         inner = [c for c in self.comments if c is not comment]
         text = comment.text if comment else ""
         heading = section.heading.text if section.heading else None
+        if heading and section.keyword in ("module", "def"):
+            heading, smuggled = without_comments(heading)
+            before = [*before, *smuggled]
         if not isinstance(content, Fragment):
             return Piece(section.keyword, heading, self._items(content or (), inner), text, tuple(before))
         if len(content.lines) == 1 and section.keyword in (*LINE_SECTIONS, *ENTRY_SECTIONS):

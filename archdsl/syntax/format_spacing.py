@@ -190,7 +190,7 @@ def _spaced_operators(tokens: Sequence[Token], tight: bool) -> set[int]:
     open_ = [_Sum(tight, tight)]
     spaced: set[int] = set()
     for at, token in enumerate(tokens):
-        here = open_[-1]
+        here, text = open_[-1], str(token)
         if token.type in _OPENING:
             inside = here.tight or (at > 0 and tokens[at - 1] == "^")
             open_.append(_Sum(inside, inside))
@@ -200,11 +200,11 @@ def _spaced_operators(tokens: Sequence[Token], tight: bool) -> set[int]:
             here.sums.append(at)
         elif token.type == "MUL":
             here.products.append(at)
-        elif token == "^":
+        elif text == "^":
             here.power = True
-        elif token == "..":
+        elif text == "..":
             open_[-1] = _Sum(here.inside, True)
-        elif token.type in _ENDS_A_SUM or token == FACTS:
+        elif token.type in _ENDS_A_SUM or text == FACTS:
             spaced.update(here.spaced())
             open_[-1] = _Sum(here.inside, here.inside)
     for rest in open_:

@@ -57,6 +57,7 @@ def test_folder_is_2(run: Run, command: str):
         ["analyze", "resnet", "--set", "dept=34"],
         ["analyze", "resnet", "--set", "depth=(34"],
         ["analyze", "resnet", "--depth", "0"],
+        ["compile", "resnet", "--names", "nobody"],
         ["fmt", "a.yaml", "b.yaml", "--to", "arch"],
         ["fmt", "a.yaml", "--check", "--to", "arch"],
         ["fmt", "a.yaml", "--to", "toml"],

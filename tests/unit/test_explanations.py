@@ -45,7 +45,7 @@ def test_right_example_is_right(entry):
 def test_every_code_of_the_source_is_explained_and_no_other():
     used: set[str] = set()
     for path in PACKAGE.rglob("*.py"):
-        used.update(re.findall(r"[\"'](A0\d{3})[\"']", without_docstrings(path.read_text(encoding="utf-8"))))
+        used.update(re.findall(r"[\"'](A\d{4})[\"']", without_docstrings(path.read_text(encoding="utf-8"))))
     assert sorted(used) == sorted(explanations())
 
 

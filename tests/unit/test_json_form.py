@@ -9,7 +9,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
-from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -127,7 +126,7 @@ def test_everything_there_is() -> None:
     assert same(net, again, {})
     assert again.to_json() == text
     assert facts(again) == facts(net)
-    kinds = set("layer invoke level line residual join repeat choice output again look".split())
+    kinds = {"layer", "invoke", "level", "line", "residual", "join", "repeat", "choice", "output", "again", "look"}
     assert {part for part in kinds if f'"node":"{part}"' in text} == kinds
     assert from_json(json.loads(text)).to_json() == text
     assert from_json(text.encode()).to_json() == text
@@ -169,7 +168,7 @@ def test_only_what_was_given_is_written() -> None:
     assert layer["operator"] == {"word": "conv", "arguments": {"size": {"size": [3, 3]}, "width": 8, "bias": False}}
     numbers = [["number", [0, 2, column, 2, column + 1], 3] for column in (14, 16)]
     assert layer["expressions"] == {"size": ["size", [0, 2, 14, 2, 17], numbers]}
-    assert layer["span"] == [0, 2, 9, 2, 31]
+    assert layer["span"] == [0, 2, 9, 2, 29]
     assert line.keys() == {"node", "body", "output", "span"}
 
 
@@ -213,11 +212,11 @@ def _grown(inner: st.SearchStrategy[ex.Expr]) -> st.SearchStrategy[ex.Expr]:
         st.builds(ex.SizeExpr, several, spans),
         st.builds(ex.ListExpr, several, spans),
         st.builds(ex.Ref, st.builds(ex.Path, segments.map(tuple), spans), st.booleans(), spans),
-        st.builds(ex.Binary, st.sampled_from("+ - * / // % ^".split()), inner, inner, spans),
+        st.builds(ex.Binary, st.sampled_from(["+", "-", "*", "/", "//", "%", "^"]), inner, inner, spans),
         st.builds(ex.Negative, inner, spans),
         st.builds(ex.Function, st.sampled_from(ex.FUNCTIONS), several, spans),
         st.builds(ex.IfElse, inner, inner, inner, spans),
-        st.builds(ex.Compare, st.sampled_from("== != < <= > >=".split()), inner, inner, spans),
+        st.builds(ex.Compare, st.sampled_from(["==", "!=", "<", "<=", ">", ">="]), inner, inner, spans),
         st.builds(ex.Is, inner, names, st.booleans(), spans),
         st.builds(ex.Logic, st.sampled_from(["and", "or"]), inner, inner, spans),
         st.builds(ex.Not, inner, spans),
@@ -225,7 +224,9 @@ def _grown(inner: st.SearchStrategy[ex.Expr]) -> st.SearchStrategy[ex.Expr]:
 
 
 leaves = st.one_of(
-    st.builds(ex.Number, st.fractions(), spans), st.builds(ex.Name, names, spans), st.builds(ex.Text, st.text(max_size=4), spans)
+    st.builds(ex.Number, st.fractions(), spans),
+    st.builds(ex.Name, names, spans),
+    st.builds(ex.Text, st.text(max_size=4), spans),
 )
 expressions = st.recursive(leaves, _grown, max_leaves=12)
 
@@ -306,7 +307,7 @@ WRONG = [
     ("instances.1.body.0.body.0.output", 0, "instances[1]: value 0 is made twice"),
     (f"{LAYER}.operator.word", "convv", "operator: there is no operator 'convv'"),
     (f"{LAYER}.operator.word", ..., "operator: an operator has a `word` and `arguments`"),
-    (f"{LAYER}.operator.word", "add", "conv"),
+    (f"{LAYER}.operator", {"word": "add", "arguments": {}}, "instances[0]: add joins paths and is no layer"),
     (f"{LAYER}.operator.arguments.stride", 0, "operator.stride: this is at least 1"),
     (f"{LAYER}.operator.arguments.stride", "x", "operator.stride: this does not fit an argument that is of type axes"),
     (f"{LAYER}.operator.arguments.steps", 1, "operator: conv has no argument 'steps'"),
@@ -389,10 +390,14 @@ def test_deep_bodies_and_cycles() -> None:
         from_json(changed("instances.0.body", cycle))
 
 
-scalars = st.one_of(st.none(), st.booleans(), st.integers(-3, 12), st.sampled_from([0.5, 10**30, -1.5e300, "", "conv", "x y", "a"]))
+scalars = st.one_of(
+    st.none(), st.booleans(), st.integers(-3, 12), st.sampled_from([0.5, 10**30, -1.5e300, "", "conv", "x y", "a"])
+)
 junk = st.recursive(
     scalars,
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.sampled_from(["size", "node", "word", "x"]), inner, max_size=3)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.sampled_from(["size", "node", "word", "x"]), inner, max_size=3)
+    ),
     max_leaves=5,
 )
 DOCUMENTS = [json.loads(sampler().to_json()), json.loads(archdsl.load("lenet5").to_json()), SMALL]
@@ -404,11 +409,19 @@ def places(value: object, path: tuple[object, ...] = ()) -> list[tuple[object, .
     return [path, *(found for key, part in inner for found in places(part, (*path, key)))]
 
 
+def read(source: str | dict[str, object]) -> archdsl.Network | str:
+    """The network, or the sentence that refuses it."""
+    try:
+        return from_json(source)
+    except IRFormatError as error:
+        return str(error)
+
+
 PLACES = [places(document)[1:] for document in DOCUMENTS]
 
 
 @given(st.data())
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_any_change_is_refused_or_makes_a_network(data: st.DataObject) -> None:
     """What is read can be analysed, and comes back from its own JSON; what is not is refused in one sentence."""
     which = data.draw(st.integers(0, len(DOCUMENTS) - 1))
@@ -431,25 +444,21 @@ def test_any_change_is_refused_or_makes_a_network(data: st.DataObject) -> None:
                 at[last] = data.draw(junk) if what == "junk" else copy.deepcopy(other)  # type: ignore[index]
         except (KeyError, IndexError, TypeError):
             continue
-    try:
-        net = from_json(document)
-    except IRFormatError as error:
-        assert str(error)
-        assert "\n" not in str(error)
+    net = read(document)
+    if isinstance(net, str):
+        assert net
+        assert "\n" not in net
         return
     assert net.to_json() == from_json(net.to_json()).to_json()
     archdsl.analyze(net)
 
 
 @given(st.integers(0, 10_000), st.text(max_size=3), st.integers(0, 5))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_damage_to_the_text_is_refused_or_makes_a_network(at: int, insert: str, drop: int) -> None:
     text = json.dumps(SMALL)
     at %= len(text)
-    try:
-        from_json(text[:at] + insert + text[at + drop :])
-    except IRFormatError as error:
-        assert str(error)
+    assert read(text[:at] + insert + text[at + drop :])
 
 
 @pytest.mark.parametrize("word", sorted(operators()))
@@ -486,5 +495,7 @@ from archdsl.analysis import analyze
 print(analyze(net).totals.of(False).parameters, sorted({"pydantic", "lark", "torch", "yaml"} & set(sys.modules)))
 """
     environment = {"PYTHONPATH": str(Path(archdsl.__file__).parents[1])}
-    done = subprocess.run([sys.executable, "-c", code], input=text, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=text, env=environment, capture_output=True, text=True, check=True
+    )
     assert done.stdout == "60000 []\n"

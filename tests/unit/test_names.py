@@ -253,14 +253,18 @@ def test_an_array_named_by_the_label_itself(monkeypatch: pytest.MonkeyPatch) -> 
     """As a class token will be: it stands before the modules beside it, as a module's own parameters do in PyTorch."""
     monkeypatch.setattr(Identity, "tensors", lambda _, *inputs: (Tensor("", (1, inputs[0].features)),))
     net = network("m: [conv 1x1, 8, no bias -> token: identity]\ntop: identity")
-    assert {k: v.shape for k, v in state_keys(net).items()} == {"top": (1, 8), "m.token": (1, 8), "m.0.weight": (8, 8, 1, 1)}
+    assert {k: v.shape for k, v in state_keys(net).items()} == {
+        "top": (1, 8),
+        "m.token": (1, 8),
+        "m.0.weight": (8, 8, 1, 1),
+    }
 
 
 def test_two_arrays_of_one_name() -> None:
     """A label may look like a word and ordinal; that two layers would be called so is an error wherever it is found."""
     with pytest.raises(archdsl.SpecError) as caught:
         state_keys(network("conv2: conv 3x3, 8 -> conv 3x3, 8"))
-    assert caught.value.diagnostics[0].code in ("A0501", "A0506")
+    assert [d.code for d in caught.value.diagnostics] == ["A0501"]
 
 
 @pytest.mark.parametrize(("depth", "name"), [(18, "resnet18"), (50, "resnet50")])

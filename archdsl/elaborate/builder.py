@@ -1,0 +1,234 @@
+"""The state of one body being built, and what every kind of statement needs of it.
+
+`elaborate.body` walks the statements; `loops`, `compounds`, `calls`, `layers`, `modules` and `references` are functions
+over a builder. They come back to the walk through the two abstract methods.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TypeAlias
+
+from .. import expr as ex
+from ..diagnostics import Diagnostic, Span, SpecError, fail
+from ..ir import graph as g
+from ..ir.evaluate import Env, describe, evaluate
+from ..ir.operator import Operator, Refusal
+from ..ir.shapes import Constant, Shape
+from ..spec import Definition
+from ..syntax import tree as t
+from .claims import claims_of
+from .labels import Found, Labels, Redo, Target
+from .mentions import has_label
+from .session import File, Session, TooLargeError
+
+Made: TypeAlias = tuple[list[g.Node], int]
+Make: TypeAlias = Callable[[int], Made]
+
+_UNKNOWN = Shape("vector", (0,))  # stands in an instance whose body has a mistake; no network with one is given out
+
+
+class Builder(ABC):
+    """One instance in the making: its values, and where the walk is.
+
+    `env`, `labels` and `defs` (the abbreviations being written out) change as the walk goes in and out of things. A
+    value whose shape is None depends on a mistake that has been reported. `incomplete`: a mistake hid what may have
+    defined labels, so that a label not found is no second mistake.
+    """
+
+    def __init__(self, session: Session, file: File, env: Env, until: tuple[str, ...] | None = None) -> None:
+        self.session = session
+        self.file = file
+        self.env = env
+        self.labels = Labels()
+        self.defs: tuple[Definition, ...] = ()
+        self.until = until
+        self.stopped = False
+        self.incomplete = False
+        self.shapes: list[Shape | None] = []
+        self.claims: list[g.Claim] = []
+
+    @abstractmethod
+    def statements(self, statements: Sequence[t.Statement], x: int, closing: bool = False) -> Made:
+        """Nodes for some statements, `x` flowing in; `closing`: facts that end them speak of the whole body."""
+
+    @abstractmethod
+    def inline(self, inline: t.Inline | t.Block, x: int) -> Made:
+        """Nodes for what stands in a line, or in lines below a head."""
+
+    # -- values
+
+    def new_value(self, shape: Shape | None) -> int:
+        """The number of a new value."""
+        self.shapes.append(shape)
+        return len(self.shapes) - 1
+
+    def unknown(self) -> int:
+        """A value that depends on a mistake."""
+        return self.new_value(None)
+
+    def known(self, values: Sequence[int]) -> tuple[Shape, ...] | None:
+        """The shapes of some values; None if one is unknown."""
+        shapes = tuple(shape for v in values if (shape := self.shapes[v]) is not None)
+        return shapes if len(shapes) == len(values) else None
+
+    def result_of(self, instance: g.Instance, errors_before: int) -> int:
+        """A value for what an instance gives, unknown if making it brought mistakes to light."""
+        broken = len(self.session.collector.errors) > errors_before or 0 in instance.result.dims
+        return self.new_value(None if broken else instance.result)
+
+    def applied(self, op: Operator, inputs: Sequence[int], span: Span, spans: Mapping[str, Span]) -> int:
+        """A value for what an operator gives; a refusal is reported at the argument it names."""
+        shapes = self.known(inputs)
+        if shapes is None:
+            return self.unknown()
+        try:
+            return self.new_value(op.output(*shapes))
+        except Refusal as refusal:
+            place = spans.get(refusal.argument or "", span)
+            self.session.report(Diagnostic(refusal.code, refusal.message, place, help=refusal.help))
+            return self.unknown()
+
+    # -- where the walk is
+
+    @contextmanager
+    def within(
+        self, *, env: Env | None = None, labels: Labels | None = None, defs: tuple[Definition, ...] | None = None
+    ) -> Iterator[None]:
+        """What is built inside sees other names."""
+        outer = self.env, self.labels, self.defs
+        self.env = outer[0] if env is None else env
+        self.labels = outer[1] if labels is None else labels
+        self.defs = outer[2] if defs is None else defs
+        try:
+            yield
+        finally:
+            self.env, self.labels, self.defs = outer
+
+    # -- labels
+
+    def name_input(self, name: str, value: int, span: Span) -> None:
+        """An input is called like a labelled value."""
+        self.labels.define((name,), Target(value, span))
+
+    def define(self, segments: tuple[str, ...], target: Target) -> None:
+        """Name something here; if it is the label up to which the body is wanted, nothing after it is built."""
+        self.labels.define(segments, target)
+        if self.until is not None and (*self.labels.path, *segments) == self.until:
+            self.stopped = True
+
+    def define_label(self, label: ex.Path | None, target: Target) -> None:
+        """Name something by its label, if it has one."""
+        if label is not None:
+            self.define(self.segments(label), target)
+
+    def label(self, label: ex.Path | None) -> g.Label | None:
+        """A label as nodes carry it."""
+        return None if label is None else g.Label(self.segments(label), label)
+
+    def find(self, segments: tuple[str, ...], span: Span | None) -> Found | None:
+        """What a label names; None if a mistake may be why it is not there."""
+        found = self.labels.find(segments)
+        if found is None and not self.incomplete:
+            self.labels.missing(segments, span)
+        return found
+
+    def is_unknown(self, target: Target) -> bool:
+        """Whether what a label names depends on a mistake."""
+        return target.value is not None and self.shapes[target.value] is None
+
+    def segments(self, path: ex.Path) -> tuple[str, ...]:
+        """A label's segments, what stands in braces computed."""
+        return tuple("".join(p if isinstance(p, str) else self._computed(p) for p in s) for s in path.segments)
+
+    def _computed(self, part: ex.Expr) -> str:
+        value = evaluate(part, self.env)
+        if isinstance(value, str):
+            return value
+        if isinstance(value, bool) or not isinstance(value, int):
+            fail("A0503", f"what a label computes is whole or a word, this is {describe(value)}", part.span)
+        return str(value)
+
+    def named_level(self, label: ex.Path, span: Span, x: int, make: Make) -> Made:
+        """A label over several items. `_` is called by its position."""
+        segments = self.segments(label)
+        scope = Labels(self.labels, (*self.labels.path, *segments))
+        redo = self.redo(make, segments)
+        with self.within(labels=scope):
+            body, y = make(x)
+        named = None if segments == ("_",) else g.Label(segments, label)
+        node = g.Level(named, tuple(body), y, span)
+        self.session.count_nodes(span)
+        if named is not None:
+            self.define(segments, Target(y, label.span or span, scope, node, redo=redo))
+        return [node], y
+
+    def redo(self, make: Make, level: tuple[str, ...] = ()) -> Redo:
+        """`make` once more, later: it sees what is seen here, and its labels are not defined a second time."""
+        env, labels, defs = self.env, self.labels, self.defs
+
+        def again(x: int) -> tuple[g.Body, int]:
+            with self.within(env=env, labels=Labels(labels, (*labels.path, *level)), defs=defs):
+                body, y = make(x)
+            return tuple(body), y
+
+        return again
+
+    # -- mistakes
+
+    def recover(self, error: SpecError, culprit: t.Statement | t.Item) -> int:
+        """Take a mistake; what depends on it is unknown, and so are the labels it would have defined."""
+        if isinstance(error, TooLargeError):
+            raise error
+        self.session.take(error)
+        value = self.unknown()
+        label = culprit.label if isinstance(culprit, t.Item | t.Level) else None
+        if label is not None:
+            try:
+                self.define_label(label, Target(value, culprit.span))
+            except SpecError:  # it was defined before the mistake, or cannot be told
+                self.incomplete = True
+        self.incomplete = self.incomplete or has_label(culprit, below=label is not None)
+        return value
+
+    # -- the finished instance
+
+    def claimed(self, facts: t.Facts) -> tuple[g.Claim, ...]:
+        """The claims of some facts, where facts speak: in the file itself, at its own parameters."""
+        return claims_of(facts, self.env) if self.session.claiming is self.file.spec else ()
+
+    def check_until(self, span: Span) -> None:
+        """Refuse a `to` whose label did not come."""
+        if self.until is not None and not self.stopped and not self.incomplete:
+            fail("A0502", f"`to` a label that is not there: `{'.'.join(self.until)}`", span)
+
+    def instance(
+        self,
+        body: Sequence[g.Node],
+        output: int,
+        *,
+        entry: tuple[int, ...],
+        entry_names: tuple[str, ...],
+        heading: str,
+        name: str = "",
+        arguments: Mapping[str, Constant] | None = None,
+        sizes: Mapping[str, Constant] | None = None,
+        formals: tuple[tuple[str, ex.Expr | None], ...] = (),
+    ) -> g.Instance:
+        """What was built."""
+        return g.Instance(
+            name=name,
+            scope=self.file.scope,
+            arguments=arguments or {},
+            sizes=sizes or {},
+            formals=formals,
+            entry=entry,
+            entry_names=entry_names,
+            shapes=tuple(shape or _UNKNOWN for shape in self.shapes),
+            body=tuple(body),
+            output=output,
+            claims=tuple(self.claims),
+            heading=heading,
+        )

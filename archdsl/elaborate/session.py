@@ -1,0 +1,136 @@
+"""What the bodies of one network share: files with their parameters bound, mistakes, limits.
+
+The instances themselves are made in `elaborate.network`; here is only what a body asks of it, so that bodies need not
+know who builds them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from ..diagnostics import Collector, Diagnostic, Label, Span, SpecError, fail
+from ..ir.evaluate import Bound, Env
+from ..ir.graph import Instance, Scope
+from ..ir.operator import find_operator
+from ..ir.shapes import Constant, Grid, Shape
+from ..spec import Definition, Spec
+from .files import Library
+from .mentions import Mentions
+from .parameters import Parameters, fingerprint, parse_override
+
+MAX_NODES = 200_000
+MAX_CALLS = 64
+
+
+class TooLargeError(SpecError):
+    """A limit that ends elaboration at once."""
+
+
+@dataclass(eq=False)
+class File:
+    """A spec with its parameters bound: what its bodies see."""
+
+    spec: Spec
+    scope: Scope
+    parameters: Parameters
+    grids: dict[str, Grid]
+    memo: dict[object, Instance] = field(default_factory=dict[object, Instance])
+
+    def words(self, word: str) -> bool:
+        """Whether a word is the name of a layer, a module, a table or another file here."""
+        spec = self.spec
+        known = word in spec.definitions or word in spec.tables or word in spec.maps or word in spec.uses
+        return known or find_operator(word) is not None
+
+    def env(self) -> Env:
+        """The names every body of the file sees: its parameters."""
+        return Env({n: Bound(v) for n, v in self.scope.names.items()}, self.words)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a module is called with: arguments, the shape that flows in, the shapes of values handed over."""
+
+    arguments: Mapping[str, Constant]
+    entry: Shape
+    values: tuple[tuple[str, Shape], ...] = ()
+
+    @property
+    def key(self) -> object:
+        """Equal for calls that make equal instances."""
+        return tuple((n, fingerprint(v)) for n, v in self.arguments.items()), self.entry, self.values
+
+
+class Session(ABC):
+    """One elaboration: files are bound once, mistakes collected, nodes counted, open calls remembered."""
+
+    def __init__(self, library: Library, collector: Collector) -> None:
+        self.library = library
+        self.collector = collector
+        self.mentions = Mentions()
+        self.nodes = 0
+        self.trail: list[Label] = []
+        self.calls: list[tuple[int, str]] = []
+        self.claiming: Spec | None = None
+        self._files: dict[object, File] = {}
+
+    @abstractmethod
+    def whole(self, file: File, entry: tuple[Shape, ...], until: tuple[str, ...] | None, span: Span) -> Instance:
+        """The layers of a file, up to a label, as one instance."""
+
+    @abstractmethod
+    def module(self, file: File, definition: Definition, given: Given, span: Span) -> Instance:
+        """One module at one choice of arguments and entry shapes."""
+
+    # -- files
+
+    def file(self, spec: Spec, overrides: Mapping[str, Constant], span: Span | None = None) -> File:
+        """A spec at one choice of parameters."""
+        for name, value in overrides.items():
+            parse_override(spec, name, value, span)
+        key = (id(spec), tuple((n, fingerprint(v)) for n, v in sorted(overrides.items(), key=lambda kv: kv[0])))
+        if key not in self._files:
+            parameters = Parameters(spec, overrides)
+            scope = Scope(spec.file.name, spec.network, spec.source, parameters.all())
+            grids = {n: Grid(n, m.rows) for n, m in spec.maps.items()}
+            _check_words(spec)
+            self._files[key] = File(spec, scope, parameters, grids)
+        return self._files[key]
+
+    # -- diagnostics
+
+    def report(self, diagnostic: Diagnostic) -> None:
+        """Take a mistake, with the calls that led to it."""
+        self.collector.add(replace(diagnostic, trail=diagnostic.trail or tuple(reversed(self.trail))))
+
+    def take(self, error: SpecError) -> None:
+        """Take what was raised."""
+        for diagnostic in error.diagnostics:
+            self.report(diagnostic)
+
+    # -- limits
+
+    def count_nodes(self, span: Span | None) -> None:
+        """Elaboration always ends: at most so many nodes."""
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            problem = f"this network has more than {MAX_NODES} different layers"
+            raise TooLargeError([Diagnostic("A0801", problem, span)])
+
+    def enter(self, file: File, name: str, span: Span) -> None:
+        """Open a call; refuse one that is open already. Whoever enters pops `calls`."""
+        call = (id(file.spec), name)
+        if call in self.calls:
+            what = f"module `{name}`" if name else "a file"
+            fail("A0605", f"{what} contains itself", span, "modules cannot recurse")
+        if len(self.calls) >= MAX_CALLS:
+            fail("A0801", f"modules are nested more than {MAX_CALLS} deep", span)
+        self.calls.append(call)
+
+
+def _check_words(spec: Spec) -> None:
+    for name, definition in spec.definitions.items():
+        if find_operator(name) is not None:
+            fail("A0611", f"`{name}` is a layer's word; a module or def needs another name", definition.span)

@@ -1,0 +1,176 @@
+"""Convolutions of special form: depthwise, separable, transposed."""
+
+from __future__ import annotations
+
+from math import prod
+
+from ..expr import Name
+from ..ir.dims import Dim, compare, show
+from ..ir.operator import (
+    Axes, Operator, Refusal, Slot, Tensor, TorchCall, TorchForm, attribute, axes, flag, operator, position, spatial,
+    switch,
+)  # fmt: skip
+from ..ir.shapes import Shape
+from .conv import Conv
+from .formula import call, size, slot, times
+
+
+@operator
+class Depthwise(Operator):
+    """A convolution of each channel by itself, with `multiplier` kernels a channel. Padding as for `conv`."""
+
+    word = "depthwise"
+    family = "convolution"
+    accepts = ("map",)
+    exclusive = ("pad", "valid", "same", "causal")
+
+    size: Axes = position("axes", "extent of the kernel, an axis")
+    stride: Axes = attribute("axes", 1, "step of the kernel, an axis")
+    pad: Axes | None = attribute("axes", None, "zeros on both sides, an axis (default: half the kernel)", minimum=0)
+    dilation: Axes = attribute("axes", 1, "distance between the kernel's taps, an axis")
+    multiplier: Dim = attribute("whole", 1, "kernels a channel")
+    bias: bool = switch("a bias a kernel")
+    valid: bool = flag("no padding")
+    same: bool = flag("as many places as ceil(n / stride); the odd zero goes to the end (TensorFlow, Keras)")
+    causal: bool = flag("all padding before the beginning, on maps of one axis")
+
+    def conv(self, shape: Shape) -> Conv:
+        """The grouped convolution that it is."""
+        self.check_kind(shape)
+        return Conv(
+            size=self.size, width=shape.features * self.multiplier, stride=self.stride, pad=self.pad,
+            groups=shape.features, dilation=self.dilation, bias=self.bias, valid=self.valid, same=self.same,
+            causal=self.causal,
+        )  # fmt: skip
+
+    def output(self, *inputs: Shape) -> Shape:
+        return self.conv(inputs[0]).output(*inputs)
+
+    def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
+        return self.conv(inputs[0]).tensors(*inputs)
+
+    def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        return self.conv(inputs[0]).macs(inputs, output)
+
+    def connections(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        return self.conv(inputs[0]).connections(inputs, output)
+
+    def torch(self, *inputs: Shape) -> TorchForm:
+        made = self.conv(inputs[0]).torch(*inputs).module
+        assert made is not None
+        features, width, *rest = made.args
+        many = times(Name("features"), Name("multiplier"))
+        width = Slot(width.value, Name("features") if self.multiplier == 1 else many)
+        kwargs = tuple(
+            (k, Slot(s.value, Name("features")) if k == "groups" else s, default) for k, s, default in made.kwargs
+        )
+        return TorchForm(module=TorchCall(made.name, (features, width, *rest), kwargs), state=True)
+
+
+@operator
+class SepConv(Operator):
+    """A depthwise convolution, then a 1x1 convolution that mixes the channels (Chollet 2017); the bias is the 1x1's."""
+
+    word = "sepconv"
+    family = "convolution"
+    accepts = ("map",)
+    exclusive = ("pad", "valid", "same")
+
+    size: Axes = position("axes", "extent of the depthwise kernel, an axis")
+    width: Dim = position("whole", "channels of the output")
+    stride: Axes = attribute("axes", 1, "step of the kernel, an axis")
+    pad: Axes | None = attribute("axes", None, "zeros on both sides, an axis (default: half the kernel)", minimum=0)
+    dilation: Axes = attribute("axes", 1, "distance between the kernel's taps, an axis")
+    bias: bool = switch("a bias a kernel of the 1x1")
+    valid: bool = flag("no padding")
+    same: bool = flag("as many places as ceil(n / stride); the odd zero goes to the end (TensorFlow, Keras)")
+
+    def depthwise(self) -> Depthwise:
+        """Its first half."""
+        return Depthwise(
+            size=self.size, stride=self.stride, pad=self.pad, dilation=self.dilation, bias=False, valid=self.valid,
+            same=self.same,
+        )  # fmt: skip
+
+    def output(self, *inputs: Shape) -> Shape:
+        return self.depthwise().output(*inputs).with_features(self.width)
+
+    def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
+        (depthwise,) = self.depthwise().tensors(*inputs)
+        ones = (1,) * len(inputs[0].space)
+        found = (
+            Tensor("depthwise.weight", depthwise.shape),
+            Tensor("pointwise.weight", (self.width, inputs[0].features, *ones)),
+        )
+        return (*found, Tensor("pointwise.bias", (self.width,))) if self.bias else found
+
+    def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        places: Dim = prod(output.space)  # type: ignore[assignment]
+        kernel: Dim = prod(axes(self.size, len(output.space)))  # type: ignore[assignment]
+        return (inputs[0].features * kernel + inputs[0].features * self.width) * places
+
+    def connections(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        places: Dim = prod(output.space)  # type: ignore[assignment]
+        return self.macs(inputs, output) + (self.width * places if self.bias else 0)
+
+    def torch(self, *inputs: Shape) -> TorchForm:
+        inner = self.depthwise().torch(*inputs).module
+        assert inner is not None
+        rank = len(inputs[0].space)
+        special = "Same" if inner.name.startswith("Same") else ""
+        kwargs = tuple((k, s, d) for k, s, d in inner.kwargs if k not in ("groups", "bias"))
+        made = TorchCall(
+            f"{special}SeparableConv{rank}d",
+            (slot(inputs[0].features, "features"), slot(self.width, "width"), inner.args[2]),
+            (*kwargs, ("bias", slot(self.bias), True)),
+        )
+        return TorchForm(module=made, state=True)
+
+
+@operator
+class UpConv(Operator):
+    """A transposed convolution: (n - 1)s - 2p + k places an axis."""
+
+    word = "upconv"
+    family = "convolution"
+    accepts = ("map",)
+
+    size: Axes = position("axes", "extent of the kernel, an axis")
+    width: Dim = position("whole", "number of kernels, the channels of the output")
+    stride: Axes = attribute("axes", 1, "places of the output a place of the input, an axis")
+    pad: Axes = attribute("axes", 0, "places cut off on both sides, an axis", minimum=0)
+    bias: bool = switch("a bias a kernel")
+
+    def output(self, *inputs: Shape) -> Shape:
+        shape = inputs[0]
+        self.check_kind(shape)
+        kernel, stride, pad = spatial(self.word, shape, size=self.size, stride=self.stride, pad=self.pad)
+        places = tuple((n - 1) * s - 2 * p + k for n, k, s, p in zip(shape.space, kernel, stride, pad, strict=True))
+        for n in places:
+            if compare(n, 1, "<"):
+                raise Refusal("A0403", f"upconv: padding {show(pad[0])} leaves {show(n)} places", argument="pad")
+        return Shape("map", (self.width, *places))
+
+    def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
+        weight = Tensor("weight", (inputs[0].features, self.width, *axes(self.size, len(inputs[0].space))))
+        return (weight, Tensor("bias", (self.width,))) if self.bias else (weight,)
+
+    def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        return self.tensors(*inputs)[0].count * prod(inputs[0].space)  # type: ignore[operator]
+
+    def connections(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        places: Dim = prod(output.space)  # type: ignore[assignment]
+        return self.macs(inputs, output) + (self.width * places if self.bias else 0)
+
+    def torch(self, *inputs: Shape) -> TorchForm:
+        kernel, stride, pad = spatial(self.word, inputs[0], size=self.size, stride=self.stride, pad=self.pad)
+        made = call(
+            f"nn.ConvTranspose{len(inputs[0].space)}d",
+            slot(inputs[0].features, "features"),
+            slot(self.width, "width"),
+            slot(size(kernel), "size"),
+            stride=(1, slot(size(stride), "stride")),
+            padding=(0, slot(size(pad), "pad")),
+            bias=(True, slot(self.bias)),
+        )
+        return TorchForm(module=made, state=True)
