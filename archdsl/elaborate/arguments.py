@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import NoReturn
 
 from .. import expr as ex
 from ..diagnostics import Span, did_you_mean, fail
 from ..ir.dims import Poly, compare
+from ..ir.evaluate import Env, describe, evaluate
 from ..ir.operator import Argument, Operator
-from ..ir.shapes import Constant, Grid, Size
+from ..ir.shapes import Constant, Grid, Number, Size
 from ..syntax import tree as t
-from ..ir.evaluate import Bound, Env, describe, evaluate
+from .session import File
 
 _KEYWORDS = {"global_": "global"}
 
@@ -37,31 +39,23 @@ class _Given:
     spans: dict[str, Span] = field(default_factory=dict[str, Span])
 
 
-def bind_operator(
-    cls: type[Operator],
-    arguments: Iterable[t.Argument],
-    default: Iterable[t.Argument],
-    env: Env,
-    default_env: Env,
-    grids: dict[str, Grid],
-    span: Span,
-) -> Binding:
+def bind_operator(cls: type[Operator], file: File, env: Env, arguments: Iterable[t.Argument], span: Span) -> Binding:
     """The operator a call makes. The file's `default` stands unless the line says otherwise."""
-    line = _Binder(cls, env, grids).take(arguments)
-    file = _Binder(cls, default_env, grids).take(default)
+    line = _Binder(cls, env, file.grids).take(arguments)
+    default = _Binder(cls, file.env(), file.grids).take(file.spec.defaults.get(cls.word, ()))
     said = set(line.values)
     if said & set(cls.exclusive):
         said |= set(cls.exclusive)
-    values = {k: v for k, v in file.values.items() if k not in said} | line.values
-    expressions = {k: v for k, v in file.expressions.items() if k not in said} | line.expressions
+    values = {k: v for k, v in default.values.items() if k not in said} | line.values
+    expressions = {k: v for k, v in default.expressions.items() if k not in said} | line.expressions
     for argument in cls.arguments():
         if argument.required and argument.name not in values:
             fail("A0301", f"{cls.word} needs its {_shown(argument.name)}", span, _usage(cls))
     return Binding(
         cls(**values),
         tuple(expressions.items()),
-        file.references | line.references,
-        file.spans | line.spans,
+        default.references | line.references,
+        default.spans | line.spans,
     )
 
 
@@ -168,30 +162,33 @@ class _Binder:
             if isinstance(value, ex.Name) and value.id not in self.env.names:
                 return value.id
             found = evaluate(value, self.env)
-            return found if isinstance(found, str) else self.wrong(argument, "a word", found, value)
+            if not isinstance(found, str):
+                self.wrong(argument, "a word", found, value)
+            return found
         found = evaluate(value, self.env)
         if argument.type == "number":
             if isinstance(found, bool) or not isinstance(found, int | Fraction | float | Poly):
-                return self.wrong(argument, "a number", found, value)
+                self.wrong(argument, "a number", found, value)
             return self.ranged(argument, found, value)
         if argument.type == "axes" and isinstance(found, Size):
             for dim in found:
                 self.ranged(argument, dim, value)
             return found
         if isinstance(found, bool) or not isinstance(found, int | Poly):
-            return self.wrong(argument, "a whole number" + (" or a size" * (argument.type == "axes")), found, value)
+            self.wrong(argument, "a whole number" + (" or a size" * (argument.type == "axes")), found, value)
         return self.ranged(argument, found, value)
 
-    def ranged(self, argument: Argument, found: Constant, value: ex.Expr) -> Constant:
-        if argument.minimum is not None:
-            low = argument.minimum
-            below = compare(found, low, "<") if isinstance(found, int | Poly) else found < low  # type: ignore[operator]
+    def ranged(self, argument: Argument, found: Number, value: ex.Expr) -> Constant:
+        low = argument.minimum
+        if low is not None:
+            below = compare(found, low, "<") if isinstance(found, Poly) else found < low
             if below:
                 fail("A0305", f"`{_shown(argument.name)}` is at least {low}, this is {describe(found)}", value.span)
         return found
 
-    def wrong(self, argument: Argument, wanted: str, found: Constant, value: ex.Expr) -> Constant:
-        fail("A0307", f"`{_shown(argument.name)}` of {self.cls.word} is {wanted}, this is {describe(found)}", value.span)
+    def wrong(self, argument: Argument, wanted: str, found: Constant, value: ex.Expr) -> NoReturn:
+        what = f"`{_shown(argument.name)}` of {self.cls.word}"
+        fail("A0307", f"{what} is {wanted}, this is {describe(found)}", value.span)
 
     def grid(self, value: ex.Expr) -> Constant:
         word = value.id if isinstance(value, ex.Name) else ""
@@ -199,45 +196,43 @@ class _Binder:
         if bound is not None and isinstance(bound.value, str):
             word = bound.value
         if word not in self.grids:
-            fail("A0204", f"no map `{word}`" if word else "a map's name is needed", value.span, did_you_mean(word, self.grids))
+            problem = f"no map `{word}`" if word else "a map's name is needed"
+            fail("A0204", problem, value.span, did_you_mean(word, self.grids))
         return self.grids[word]
 
 
 def bind_formals(
     what: str, formals: tuple[t.Formal, ...], arguments: Iterable[t.Argument], env: Env, span: Span
-) -> dict[str, tuple[ex.Expr, Span]]:
+) -> dict[str, ex.Expr]:
     """Which expression each formal of a module or def is given. Defaults are the caller's matter."""
-    found: dict[str, tuple[ex.Expr, Span]] = {}
+    found: dict[str, ex.Expr] = {}
     known = [f.name for f in formals]
-    taken = 0
-
-    def put(name: str, value: ex.Expr, place: Span) -> None:
-        if name in found:
-            fail("A0303", f"`{name}` is given twice", place)
-        found[name] = (value, place)
-
+    positions = iter(known)
     for argument in arguments:
-        if isinstance(argument, t.Positional):
-            value = argument.value
-            if isinstance(value, ex.Name) and value.id not in env.names and value.id in known and not env.words(value.id):
-                put(value.id, ex.Name("yes", argument.span), argument.span)
-                continue
-            if taken >= len(known):
-                taking = f"{what} takes {', '.join(known)}" if known else f"{what} takes no arguments"
-                fail("A0302", f"{taking}; this is one too many", argument.span)
-            put(known[taken], value, argument.span)
-            taken += 1
-        elif argument.name not in known:
-            place = argument.name_span if isinstance(argument, t.Pair) else argument.span
-            fail("A0203", f"{what} has no parameter `{argument.name}`", place, did_you_mean(argument.name, known))
-        elif isinstance(argument, t.Pair):
-            put(argument.name, argument.value, argument.span)
-        else:
-            put(argument.name, ex.Name("no", argument.span), argument.span)
+        name, value = _formal(what, argument, known, positions, env)
+        if name in found:
+            fail("A0303", f"`{name}` is given twice", argument.span)
+        found[name] = value
     for formal in formals:
         if formal.default is None and formal.name not in found:
             fail("A0301", f"{what} needs its {formal.name}", span, f"{what} takes {', '.join(known)}")
     return found
 
 
-__all__ = ["Binding", "Bound", "bind_formals", "bind_operator"]
+def _formal(
+    what: str, argument: t.Argument, known: list[str], positions: Iterator[str], env: Env
+) -> tuple[str, ex.Expr]:
+    """The formal that an argument speaks of, and what it is given."""
+    if isinstance(argument, t.Positional):
+        value = argument.value
+        if isinstance(value, ex.Name) and value.id in known and value.id not in env.names and not env.words(value.id):
+            return value.id, ex.Name("yes", argument.span)
+        name = next(positions, None)
+        if name is None:
+            taking = f"{what} takes {', '.join(known)}" if known else f"{what} takes no arguments"
+            fail("A0302", f"{taking}; this is one too many", argument.span)
+        return name, value
+    if argument.name not in known:
+        place = argument.name_span if isinstance(argument, t.Pair) else argument.span
+        fail("A0203", f"{what} has no parameter `{argument.name}`", place, did_you_mean(argument.name, known))
+    return argument.name, argument.value if isinstance(argument, t.Pair) else ex.Name("no", argument.span)

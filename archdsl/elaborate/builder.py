@@ -7,8 +7,9 @@ over a builder. They come back to the walk through the two abstract methods.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from .. import expr as ex
@@ -27,6 +28,21 @@ from .session import File, Session, TooLargeError
 Made: TypeAlias = tuple[list[g.Node], int]
 Make: TypeAlias = Callable[[int], Made]
 
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where something is called: the call as written, the word it comes down to, its label, the value that flows in."""
+
+    call: t.Call
+    word: str
+    label: ex.Path | None
+    x: int
+
+    def again(self, x: int) -> Site:
+        """The same once more, for `again`."""
+        return replace(self, label=None, x=x)
+
+
 _UNKNOWN = Shape("vector", (0,))  # stands in an instance whose body has a mistake; no network with one is given out
 
 
@@ -41,7 +57,7 @@ class Builder(ABC):
     def __init__(self, session: Session, file: File, env: Env, until: tuple[str, ...] | None = None) -> None:
         self.session = session
         self.file = file
-        self.env = env
+        self.env: Env = env
         self.labels = Labels()
         self.defs: tuple[Definition, ...] = ()
         self.until = until
@@ -96,7 +112,7 @@ class Builder(ABC):
     @contextmanager
     def within(
         self, *, env: Env | None = None, labels: Labels | None = None, defs: tuple[Definition, ...] | None = None
-    ) -> Iterator[None]:
+    ) -> Generator[None]:
         """What is built inside sees other names."""
         outer = self.env, self.labels, self.defs
         self.env = outer[0] if env is None else env

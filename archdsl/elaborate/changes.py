@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..diagnostics import did_you_mean, fail
+from ..diagnostics import Span, did_you_mean, fail
 from ..expr import Path
 from ..spec import Definition
 from ..syntax import tree as t
@@ -128,8 +128,8 @@ class _Editor:
         match node:
             case t.Line(inline=t.Chain() as chain):
                 return self.chain(chain, node)
-            case t.Line(inline=inline):
-                return self.statement(inline)
+            case t.Line(inline=t.Compound() | t.Level() as inner):
+                return self.statement(inner)
             case t.Choice():
                 otherwise = None if node.otherwise is None else self.branch(node.otherwise)
                 return [replace(node, then=self.branch(node.then), otherwise=otherwise)]
@@ -158,7 +158,7 @@ class _Editor:
             return node
         return t.Block((), tuple(edited), node.span)
 
-    def one(self, statements: list[t.Statement], span: t.Span) -> t.Block | t.Statement:  # type: ignore[name-defined]
+    def one(self, statements: list[t.Statement], span: Span) -> t.Block | t.Statement:
         return statements[0] if len(statements) == 1 else t.Block((), tuple(statements), span)
 
     def around(self, node: t.Item | t.Level, inside: list[t.Statement]) -> list[t.Statement]:
@@ -187,10 +187,8 @@ class _Editor:
                 pieces.append(t.Line(t.Chain(tuple(kept), chain.span), (), line.span))
                 kept.clear()
 
-        for item in chain.items:
-            item = self.inside_group(item)
-            changed = self.edits.get(id(item)) if id(item) in self.edits else None
-            if changed is None:
+        for item in map(self.inside_group, chain.items):
+            if id(item) not in self.edits:
                 kept.append(item)
                 continue
             close()

@@ -8,9 +8,9 @@ from fractions import Fraction
 from ..diagnostics import Span, fail
 from ..expr import Expr
 from ..ir.dims import Dim
+from ..ir.evaluate import Env, evaluate_dim
 from ..ir.graph import Claim
 from ..syntax import tree as t
-from ..ir.evaluate import Env, evaluate_dim
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10}
 TOLERANCE = Fraction(5, 100)

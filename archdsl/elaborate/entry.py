@@ -59,9 +59,7 @@ def _kind(rank: int, kind: str | None) -> Kind:
     return _BY_RANK.get(rank, "map") if kind is None else _KINDS[kind]
 
 
-def bind_sizes(
-    signature: t.Signature, shape: Shape, given: Mapping[str, Bound], file: File
-) -> dict[str, Constant]:
+def bind_sizes(signature: t.Signature, shape: Shape, given: Mapping[str, Bound], file: File) -> dict[str, Constant]:
     """`on CxHxW`: names for the entry's sizes; what is known already is checked."""
     if signature.entry is None:
         return {}

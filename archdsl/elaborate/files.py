@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from typing import TypeVar
 
 from ..diagnostics import Collector, SourceFile, Span, fail
-from ..spec import Link, Spec, read_spec
+from ..spec import Link, Spec, Table, read_spec
 from ..syntax.containers import read_file, read_sections
-from ..syntax.tree import Block, Claim, Compound, Level, Line, Statement
+from ..syntax.tree import Argument, Block, Claim, Compound, Level, Line, Positional, Statement
 from .changes import apply_changes
 
 MAX_FILES = 64
 MAX_DEPTH = 8
+InlineT = TypeVar("InlineT", Compound, Level)
+
 SUFFIXES = (".yaml", ".yml", ".arch")
 
 
@@ -119,9 +122,11 @@ def merge(base: Spec, own: Spec) -> Spec:
             definitions[where] = definitions[where].model_copy(update={"body": changed})
         else:
             fail("A0607", f"the file it extends has no module `{where}` to change", changes.span)
-    defaults = {w: _merge_arguments(base.defaults.get(w, ()), own.defaults.get(w, ())) for w in [*base.defaults, *own.defaults]}
-    only_chooses = not (own.definitions or own.layers or own.changes or own.inputs or own.defaults or own.maps or own.tables)
-    tables = base.tables if only_chooses else {n: _without_claims(t) for n, t in base.tables.items()}
+    defaults = {
+        word: _merge_arguments(base.defaults.get(word, ()), own.defaults.get(word, ()))
+        for word in [*base.defaults, *own.defaults]
+    }
+    tables = base.tables if _only_chooses(own) else {n: _without_claims(t) for n, t in base.tables.items()}
     return own.model_copy(
         update={
             "network": own.network or base.network,
@@ -141,16 +146,23 @@ def merge(base: Spec, own: Spec) -> Spec:
     )
 
 
-def _merge_arguments(base: Iterable, own: Iterable) -> tuple:  # type: ignore[type-arg]
-    def key(argument: object) -> str:
-        return getattr(argument, "name", "") or repr(getattr(argument, "value", ""))
-
-    own = tuple(own)
-    said = {key(a) for a in own}
-    return (*(a for a in base if key(a) not in said), *own)
+def _only_chooses(spec: Spec) -> bool:
+    """Whether a file sets no more than parameters of the file it extends, whose claims then still speak."""
+    sections = (spec.definitions, spec.layers, spec.changes, spec.inputs, spec.defaults, spec.maps, spec.tables)
+    return not any(sections)
 
 
-def _without_claims(table):  # type: ignore[no-untyped-def]
+def _merge_arguments(base: tuple[Argument, ...], own: tuple[Argument, ...]) -> tuple[Argument, ...]:
+    said = {_said(a) for a in own}
+    return (*(a for a in base if _said(a) not in said), *own)
+
+
+def _said(argument: Argument) -> str:
+    """What an argument speaks of: its name, or the flag or value it is."""
+    return repr(argument.value) if isinstance(argument, Positional) else argument.name
+
+
+def _without_claims(table: Table) -> Table:
     keep = [i for i, column in enumerate(table.columns) if not column.claim]
     return table.model_copy(
         update={
@@ -168,15 +180,18 @@ def without_facts(body: Block) -> Block:
 def _bare(statement: Statement) -> Statement:
     if isinstance(statement, Line):
         return Line(statement.inline, (), statement.span)
-    if isinstance(statement, Compound | Level) and isinstance(statement.body, Block):
-        body = without_facts(statement.body)
-        if isinstance(statement, Level):
-            return Level(statement.label, body, statement.span)
-        return Compound(statement.head, body, statement.span)
-    if isinstance(statement, Level) and isinstance(statement.body, Compound) and isinstance(statement.body.body, Block):
-        inner = statement.body
-        return Level(statement.label, Compound(inner.head, without_facts(inner.body), inner.span), statement.span)  # type: ignore[arg-type]
+    if isinstance(statement, Compound | Level):
+        return _bare_head(statement)
     return statement
+
+
+def _bare_head(statement: InlineT) -> InlineT:
+    body = statement.body
+    if isinstance(body, Block):
+        return replace(statement, body=without_facts(body))
+    if isinstance(body, Compound):
+        return replace(statement, body=_bare_head(body))
+    return replace(statement, body=_bare_head(body)) if isinstance(body, Level) else statement
 
 
 def _check_switch_names(spec: Spec) -> None:
@@ -192,4 +207,5 @@ def _check_switch_names(spec: Spec) -> None:
             if column.name in spec.parameters:
                 fail("A0608", f"`{column.name}` is a parameter and a column of table {table.name}", column.span)
             if owner.setdefault(column.name, table.name) != table.name:
-                fail("A0608", f"`{column.name}` is a column of two tables, {owner[column.name]} and {table.name}", column.span)
+                both = f"{owner[column.name]} and {table.name}"
+                fail("A0608", f"`{column.name}` is a column of two tables, {both}", column.span)

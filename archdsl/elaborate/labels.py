@@ -15,7 +15,10 @@ Redo = Callable[[int], tuple[Body, int]]
 
 @dataclass(slots=True)
 class Target:
-    """What a label names: its value, the labels under it, and how to apply it once more."""
+    """What a label names: its value, the labels under it, and how to apply it once more.
+
+    `implied`: a level that only the labels in it name; its value is the last of theirs.
+    """
 
     value: int | None
     span: Span
@@ -23,6 +26,7 @@ class Target:
     node: Node | None = None
     tensors: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
     redo: Redo | None = None
+    implied: bool = False
 
 
 Found: TypeAlias = tuple[Target, tuple[str, ...], tuple[str, ...]]
@@ -41,14 +45,15 @@ class Labels:
         """Name something; `convs.0` makes the level `convs` when it is first named."""
         scope = self
         for segment in segments[:-1]:
-            made = scope.targets.setdefault(segment, Target(None, target.span))
+            made = scope.targets.setdefault(segment, Target(None, target.span, implied=True))
             if made.scope is None:
                 made.scope = Labels(scope, (*scope.path, segment))
-            made.value = target.value
+            if made.implied:
+                made.value = target.value
             scope = made.scope
         last = segments[-1]
         known = scope.targets.get(last)
-        if known is not None and not (known.value is None and known.scope is not None):
+        if known is not None:
             fail(
                 "A0501",
                 f"the label `{'.'.join(segments)}` is used twice",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 from .. import expr as ex
 from ..diagnostics import Span, did_you_mean, fail
-from ..ir.shapes import Constant
-from ..spec import Cell, Spec, Table
 from ..ir.evaluate import Bound, Env, describe, evaluate
+from ..ir.shapes import Constant, Size
+from ..spec import Cell, Spec, Table
 
 
 class Parameters:
@@ -77,21 +78,28 @@ class Parameters:
         head = table.names[0]
         wanted = self.value(head)
         at = [c.name for c in table.columns].index(head)
-        for row in table.rows:
-            if same(self.cell(row[at]), wanted):
-                return row
-        shown = ", ".join(row[at].text for row in table.rows)
-        span = self.spec.parameters[head].span if head in self.spec.parameters else table.span
-        fail("A0604", f"{head} is {_plain(wanted)}, but table {table.name} has rows for {shown}", span)
+        chosen = next((row for row in table.rows if same(self.cell(row[at]), wanted)), None)
+        if chosen is None:
+            shown = ", ".join(row[at].text for row in table.rows)
+            span = self.spec.parameters[head].span if head in self.spec.parameters else table.span
+            fail("A0604", f"{head} is {_plain(wanted)}, but table {table.name} has rows for {shown}", span)
+        return chosen
 
 
 def _plain(value: Constant) -> str:
     return value if isinstance(value, str) else describe(value)
 
 
+def fingerprint(value: object) -> object:
+    """Equal for values that are the same to a spec: unlike Python's, its yes is not 1, and its `3x3` no list."""
+    if isinstance(value, bool | Size):
+        return type(value), value
+    return tuple(map(fingerprint, cast("tuple[object, ...]", value))) if isinstance(value, tuple) else value
+
+
 def same(a: Constant, b: Constant) -> bool:
     """Equal as cells are: yes is not 1."""
-    return a == b and isinstance(a, bool) == isinstance(b, bool)
+    return fingerprint(a) == fingerprint(b)
 
 
 def _wordlike(text: str) -> bool:

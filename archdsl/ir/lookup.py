@@ -24,10 +24,13 @@ from .nodes import (
 from .shapes import Shape
 
 Segments = tuple[str, ...]
+Shapes = Sequence[Shape | None]
+Place = tuple[Shapes, int]
+"""A value by its number, with the shapes of the values of its instance."""
 
 
-def shape_inside(node: Node, segments: Segments, shapes: Sequence[Shape | None]) -> Shape | None:
-    """The shape of the value that `segments` name inside `node`; None if there is no such label."""
+def value_inside(node: Node, segments: Segments, shapes: Shapes) -> Place | None:
+    """The value that `segments` name inside `node`, whose own values have `shapes`; None without such a label."""
     if isinstance(node, Invoke):
         return _in_body(node.instance.body, segments, node.instance.shapes)
     if isinstance(node, Level):
@@ -37,14 +40,14 @@ def shape_inside(node: Node, segments: Segments, shapes: Sequence[Shape | None])
     return None
 
 
-def _in_iterations(repeat: Repeat, segments: Segments, shapes: Sequence[Shape | None]) -> Shape | None:
+def _in_iterations(repeat: Repeat, segments: Segments, shapes: Shapes) -> Place | None:
     run = find_run(repeat, segments[0])
     if run is None:
         return _in_body(run_bodies(repeat), segments, shapes)
     if len(segments) == 1:
-        return shapes[run.output]
+        return shapes, run.output
     items = list(named(run.body))
-    return shape_inside(items[0], segments[1:], shapes) if len(items) == 1 else None
+    return value_inside(items[0], segments[1:], shapes) if len(items) == 1 else None
 
 
 def find_run(repeat: Repeat, position: str) -> Run | None:
@@ -59,13 +62,13 @@ def run_bodies(repeat: Repeat) -> Body:
     return tuple(node for run in repeat.runs for node in run.body)
 
 
-def _in_body(body: Body, segments: Segments, shapes: Sequence[Shape | None]) -> Shape | None:
+def _in_body(body: Body, segments: Segments, shapes: Shapes) -> Place | None:
     for node in named(body):
-        label = getattr(node, "label", None)
+        label = node.label
         if label is None or segments[: len(label.segments)] != label.segments:
             continue
         rest = segments[len(label.segments) :]
-        return shape_inside(node, rest, shapes) if rest else shapes[node.output]
+        return value_inside(node, rest, shapes) if rest else (shapes, node.output)
     return None
 
 

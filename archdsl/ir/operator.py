@@ -91,7 +91,8 @@ class TorchForm:
 
     `module` makes an nn.Module; `function` is applied to the input in `forward` (for layers without state). `method`
     is written `x.name(args)` instead of `name(x, args)`. `expression`, of `x` and the function's arguments, is written
-    instead of the function where there is one; its functions are torch's. Helpers are names of classes in the emitter's helper file.
+    instead of the function where there is one; its functions are torch's. `array` makes the one array of a layer that
+    is a parameter of its parent, called by the label itself; the function takes it after its input. Helpers are names of classes in the emitter's helper file.
     """
 
     module: TorchCall | None = None
@@ -99,6 +100,7 @@ class TorchForm:
     method: bool = False
     state: bool = False
     expression: Expr | None = None
+    array: TorchCall | None = None
 
 
 def _argument(use: Use, type: Type, default: object, minimum: int | None, doc: str) -> Any:
@@ -147,6 +149,8 @@ class Operator:
     exclusive: ClassVar[tuple[str, ...]] = ()
     joins: ClassVar[bool] = False
     advice: ClassVar[dict[str, str]] = {}
+    planned: ClassVar[frozenset[str]] = frozenset()
+    """Arguments of the language that are not built yet."""
 
     @classmethod
     def arguments(cls) -> tuple[Argument, ...]:

@@ -1,8 +1,26 @@
 """The layer words, one class each, a family a file. Importing this package registers them all."""
 
-from . import activation, conv, conv_forms, historical, linear, merge, norm, pool, regularize, scale, shape
+from . import (
+    activation,
+    attention,
+    conv,
+    conv_forms,
+    historical,
+    linear,
+    merge,
+    norm,
+    places,
+    pool,
+    regularize,
+    scale,
+    sequence,
+    shape,
+)
 from .planned import PLANNED, SYNONYMS
 
-__all__ = [
-    "PLANNED", "SYNONYMS", "activation", "conv", "conv_forms", "historical", "linear", "merge", "norm", "pool", "regularize", "scale", "shape",
-]  # fmt: skip
+FAMILIES = (
+    activation, attention, conv, conv_forms, historical, linear, merge, norm, places, pool, regularize, scale, sequence,
+    shape,
+)  # fmt: skip
+
+__all__ = ["FAMILIES", "PLANNED", "SYNONYMS"]

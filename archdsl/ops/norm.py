@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from ..ir.dims import Dim
+from ..ir.dims import Dim, compare, show
 from ..ir.operator import Operator, Refusal, Tensor, TorchForm, attribute, operator, position, switch
 from ..ir.shapes import Number, Shape
 from .formula import call, slot, times, name
@@ -83,3 +83,65 @@ class LocalResponseNorm(Operator):
             module=call("nn.LocalResponseNorm", window, **keywords),
             function=call("F.local_response_norm", window, **keywords),
         )
+
+
+@operator
+class LayerNorm(Operator):
+    """Normalisation of the features of each place (Ba et al. 2016), with a trained scale and shift a feature."""
+
+    word = "ln"
+    family = "normalisation"
+
+    eps: Number = attribute("number", _EPS, "added to the variance", minimum=0)
+    affine: bool = switch("a trained scale and shift a feature")
+
+    def output(self, *inputs: Shape) -> Shape:
+        self.check_kind(inputs[0])
+        return inputs[0]
+
+    def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
+        features = (inputs[0].features,)
+        return (Tensor("weight", features), Tensor("bias", features)) if self.affine else ()
+
+    def torch(self, *inputs: Shape) -> TorchForm:
+        made = call(
+            "ChannelNorm" if inputs[0].kind == "map" else "nn.LayerNorm",
+            slot(inputs[0].features, "features"),
+            eps=(_EPS, slot(self.eps, "eps")),
+            elementwise_affine=(True, slot(self.affine)),
+        )
+        return TorchForm(module=made, state=True)
+
+
+@operator
+class GroupNorm(Operator):
+    """Normalisation over groups of channels and all places (Wu & He 2018)."""
+
+    word = "gn"
+    family = "normalisation"
+    accepts = ("map",)
+
+    groups: Dim = position("whole", "number of groups of channels")
+    eps: Number = attribute("number", _EPS, "added to the variance", minimum=0)
+    affine: bool = switch("a trained scale and shift a channel")
+
+    def output(self, *inputs: Shape) -> Shape:
+        self.check_kind(inputs[0])
+        if compare(inputs[0].features % self.groups, 0, "==") is False:
+            message = f"{show(self.groups)} groups do not divide the {show(inputs[0].features)} channels"
+            raise Refusal("A0406", message, argument="groups")
+        return inputs[0]
+
+    def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
+        channels = (inputs[0].features,)
+        return (Tensor("weight", channels), Tensor("bias", channels)) if self.affine else ()
+
+    def torch(self, *inputs: Shape) -> TorchForm:
+        made = call(
+            "nn.GroupNorm",
+            slot(self.groups, "groups"),
+            slot(inputs[0].features, "features"),
+            eps=(_EPS, slot(self.eps, "eps")),
+            affine=(True, slot(self.affine)),
+        )
+        return TorchForm(module=made, state=True)

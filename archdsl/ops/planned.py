@@ -1,9 +1,8 @@
 """Words of the language whose operators are not built yet, and what other tools call the words that are."""
 
 PLANNED = frozenset(
-    """lstm gru instancenorm ln rmsnorm gn attention attend embedding positions sinusoids
-    prepend take tokens image transpose patches droppath layerscale normalize upsample resize pixelshuffle
-    shuffle reshape pad crop roll mixture""".split()
+    """lstm gru instancenorm rmsnorm image patches droppath normalize upsample resize pixelshuffle shuffle reshape pad
+    roll mixture""".split()
 )
 
 SYNONYMS = {

@@ -19,7 +19,7 @@ from .reading import ENTRY_SECTIONS, LINE_SECTIONS, Report, is_blank, is_comment
 from .sections import Entry, Fragment, Section, SourceLine
 from .yaml_events import ListNode, MapNode, Node, Scalar, compose
 
-_HASH = re.compile(r"(?<![^ ,\[\]{}\"'])#")  # libyaml takes one behind a bracket, too
+_HASH = re.compile(r"(?<![^ ,|\[\]{}\"'])#")  # libyaml takes one behind a bracket, too
 _QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'")
 _BAR = re.compile(r"(:[ ]+)\|[-+]?(?=[ ]*(?:[ ]#|$))")
 
@@ -186,8 +186,8 @@ def _cover_text(cover: _Cover, report: Report, lines: Sequence[str], section: Se
         own = ["" if line.startswith("#") else line for line in only(lines, section.span.line, end - 1)]
         own[section.span.line - 1] = _BAR.sub(r"\1", lines[section.span.line - 1])
         root = compose(report, own)
-        if root is not None:
-            _cover_node(cover, lines, root)
+        for key, value in root.pairs if isinstance(root, MapNode) else ():
+            _cover_section(cover, report, lines, key, value)
     elif isinstance(section.content, Fragment):
         if section.content.inline:
             line = section.content.lines[0]

@@ -6,49 +6,30 @@ import re
 from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
-from importlib.resources import files
 from typing import TypeVar
 
 from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedInput
-from lark.indenter import DedentError, Indenter
+from lark.indenter import DedentError
 
 from .. import expr as ex
 from ..diagnostics import Span, fail
+from . import tables
 from . import tree as t
 from .mistakes import explain_syntax_error
 from .sections import Fragment, SourceLine
 
 MAX_NESTING = 64
 MAX_EXPRESSION_DEPTH = 100
-STARTS = ["body", "signature", "shape", "defaults", "renames", "changes", "sum", "test", "label"]
 
 Node = TypeVar("Node")
 LarkNode = Tree[Token] | Token
 
 
-class _Indenter(Indenter):
-    NL_type = "_NL"
-    OPEN_PAREN_types = ["LSQB", "LPAR", "FUNC"]  # noqa: RUF012 - lark asks for lists
-    CLOSE_PAREN_types = ["RSQB", "RPAR"]  # noqa: RUF012
-    INDENT_type = "_INDENT"
-    DEDENT_type = "_DEDENT"
-    tab_len = 8
-
-
 @cache
 def parser() -> Lark:
-    """The LALR parser of the grammar, made once a process."""
-    grammar = files(__package__).joinpath("grammar.lark").read_text(encoding="utf-8")
-    return Lark(
-        grammar,
-        parser="lalr",
-        lexer="contextual",
-        postlex=_Indenter(),
-        propagate_positions=True,
-        maybe_placeholders=True,
-        start=STARTS,
-    )
+    """The LALR parser of the grammar, loaded once a process."""
+    return tables.load()
 
 
 def parse_body(fragment: Fragment) -> t.Block:

@@ -229,7 +229,9 @@ class ClassWriter:
         features = self.layer_features(layers, inputs)
         tied = next(iter(layers.values())).tied
         codes = [self.read(v) for v in inputs]
-        if tied:
+        if next(iter(forms.values())).array is not None:
+            code = self.with_array(layers, forms, inputs, codes[0], self.member(path))
+        elif tied:
             code = self.tied_call(next(iter(layers.values())), codes)
         elif any(f.state or f.function is None for f in forms.values()):
             member = self.member(path)
@@ -261,20 +263,25 @@ class ClassWriter:
         written = dict(layer.expressions).get(name)
         return written if written is not None else number(getattr(layer.operator, name, None))
 
-    def source(self, layer: g.Layer, slot: Slot, inputs: Sequence[Value]) -> ex.Expr | None:
+    def source(self, layer: g.Layer | g.Join, slot: Slot, inputs: Sequence[Value]) -> ex.Expr | None:
         """A slot's formula in the words of the definition."""
         if slot.source is None:
             return None
         names: dict[str, ex.Expr] = {}
         for name in ex.names_in(slot.source):
-            found = inputs[0].features if name == "features" else self.argument(layer, name)
+            features = inputs[0].features if inputs else None
+            found = features if name == "features" else self.argument(layer, name)
             if found is None:
                 return None
             names[name] = found
         return ex.substitute(slot.source, names)
 
     def call(
-        self, layers: Mapping[int, g.Layer], calls: Mapping[int, TorchCall], inputs: Sequence[Value], x: py.Expr | None
+        self,
+        layers: Mapping[int, g.Layer] | Mapping[int, g.Join],
+        calls: Mapping[int, TorchCall],
+        inputs: Sequence[Value],
+        x: py.Expr | None,
     ) -> py.Call:
         """A torch call merged over the lanes; keywords that have their default everywhere stay away."""
         first = next(iter(calls.values()))
@@ -316,11 +323,30 @@ class ClassWriter:
             return codes[0]
         if form.expression is not None:
             return self.expressed(layers, form, inputs, codes[0])
-        if not form.method:
-            return self.call(layers, calls, inputs, codes[0])
         made = self.call(layers, calls, inputs, None)
+        if not form.method:
+            return py.Call(made.func, (*codes, *made.args), made.kwargs)
         assert isinstance(made.func, py.Name)
         return py.Call(py.Attr(codes[0], made.func.id), made.args, made.kwargs)
+
+    def with_array(
+        self,
+        layers: Mapping[int, g.Layer],
+        forms: Mapping[int, TorchForm],
+        inputs: Sequence[Value],
+        x: py.Expr,
+        member: py.Expr,
+    ) -> py.Expr:
+        """A layer whose one array is a parameter of the class."""
+        arrays = {n: f.array for n, f in forms.items() if f.array is not None}
+        made = self.call(layers, arrays, inputs, None)
+        self.init.append(py.Assign(member, py.Call(py.Name("nn.Parameter"), (made,))))
+        form = next(iter(forms.values()))
+        if form.expression is not None:
+            return _formula(form.expression, {"x": x, "array": member})
+        assert form.function is not None
+        self.emitter.use(form.function.name)
+        return py.Call(py.Name(form.function.name), (x, member))
 
     def expressed(
         self, layers: Mapping[int, g.Layer], form: TorchForm, inputs: Sequence[Value], x: py.Expr
@@ -414,7 +440,7 @@ class ClassWriter:
     def level(self, nodes: Nodes, namers: Mapping[int, Namer]) -> None:
         levels = _all(nodes, g.Level)
         path = self.path(nodes, namers)
-        if not all(is_chain(level, self.uses[n]) for n, level in levels.items()):
+        if not all(is_chain(level, self.uses[n], self.lanes[n].instance.shapes) for n, level in levels.items()):
             raise NotEmittedError(f"the level `{'.'.join(path)}`, which is no straight chain,")
         entry = self.entry_of(levels)
         input_value = self.get(entry)
@@ -560,7 +586,7 @@ class ClassWriter:
         values = [self.get({n: j.inputs[at] for n, j in joins.items()}) for at in range(len(first.arms))]
         codes = [self.read(v) for v in values]
         forms = {n: self.join_form(n, j) for n, j in joins.items()}
-        code = self.joined(forms, codes)
+        code = self.joined(joins, forms, codes)
         reads = frozenset[str]().union(*(v.reads for v in values))
         features = self.join_features(first, values)
         depth = 1 + max(v.depth for v in values)
@@ -570,7 +596,9 @@ class ClassWriter:
         shapes = self.lanes[lane].instance.shapes
         return join.operator.torch(*(shapes[v] for v in join.inputs))
 
-    def joined(self, forms: Mapping[int, TorchForm], codes: Sequence[py.Expr]) -> py.Expr:
+    def joined(
+        self, joins: Mapping[int, g.Join], forms: Mapping[int, TorchForm], codes: Sequence[py.Expr]
+    ) -> py.Expr:
         call = next(iter(forms.values())).function
         assert call is not None
         if call.name in _OUTLINE.values():
@@ -578,10 +606,18 @@ class ClassWriter:
             for other in codes[1:]:
                 code = py.Bin(call.name, code, other)
             return code
+        self.emitter.use(call.name)
+        if call.name != "torch.cat":
+            made = self.join_call(joins, forms)
+            return py.Call(made.func, (*codes, *made.args), made.kwargs)
         values = {n: f.function.args[0].value for n, f in forms.items() if f.function}
         axis = self.formulas.render(values, None, "dim")
-        self.emitter.use(call.name)
         return py.Call(py.Name(call.name), (py.List(tuple(codes)), axis))
+
+    def join_call(self, joins: Mapping[int, g.Join], forms: Mapping[int, TorchForm]) -> py.Call:
+        """The function of a join with its arguments."""
+        calls = {n: f.function for n, f in forms.items() if f.function is not None}
+        return self.call(joins, calls, [], None)
 
     def join_features(self, join: g.Join, values: Sequence[Value]) -> ex.Expr | None:
         """Features add up where they are put side by side."""
@@ -752,6 +788,9 @@ def _formula(expression: ex.Expr, names: Mapping[str, py.Expr]) -> py.Expr:
             return names[expression.id]
         case ex.Binary():
             return py.Bin(expression.op, _formula(expression.left, names), _formula(expression.right, names))
+        case ex.Function(name="take"):
+            value, index = (_formula(a, names) for a in expression.args)
+            return py.Index(value, (py.Slice(), index))
         case ex.Function():
             return py.Call(py.Name(f"torch.{expression.name}"), tuple(_formula(a, names) for a in expression.args))
         case _:

@@ -359,3 +359,174 @@ class Rescale(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.factor + self.offset
+
+
+def tokens(x: Tensor) -> Tensor:
+    """A map (n, c, ...) as a sequence of its places (n, places, c)."""
+    return x.flatten(2).transpose(1, 2)
+
+
+class Tokens(nn.Module):
+    """A map (n, c, ...) as a sequence of its places (n, places, c)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return tokens(x)
+
+
+class Transpose(nn.Module):
+    """A sequence (n, t, d) as (n, d, t)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.transpose(1, 2)
+
+
+def prepend(x: Tensor, vectors: Tensor) -> Tensor:
+    """A sequence with trained vectors (1, k, d) in front."""
+    return torch.cat([vectors.expand(x.shape[0], -1, -1), x], 1)
+
+
+class Positions(nn.Embedding):
+    """Adds a trained vector a place."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input + self.weight[: input.shape[1]]
+
+
+def sinusoids(x: Tensor) -> Tensor:
+    """x plus the fixed sines and cosines of its places."""
+    length, features = x.shape[1], x.shape[2]
+    place = torch.arange(length, device=x.device)[:, None]
+    rate = 10000 ** (-torch.arange(0, features, 2, device=x.device) / features)
+    waves = torch.stack([torch.sin(place * rate), torch.cos(place * rate)], 2)
+    return x + waves.flatten(1).to(x.dtype)
+
+
+class Sinusoids(nn.Module):
+    """Adds the fixed sines and cosines of the places."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return sinusoids(x)
+
+
+class Take(nn.Module):
+    """One vector of a sequence."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__()
+        self.index = index
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, self.index]
+
+
+def layer_scale(features: int, value: float, axes: int) -> Tensor:
+    """The factors of a layer scale, for features followed by `axes` places."""
+    return torch.full((features,) + (1,) * axes, value)
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer normalisation of the channels at each place of a map."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input.movedim(1, -1)).movedim(-1, 1)
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, heads: int, causal: bool = False) -> Tensor:
+    """softmax(q k^T / sqrt(d)) v, the features divided into heads; (n, t, d) each."""
+    q, k, v = (y.unflatten(2, (heads, -1)).transpose(1, 2) for y in (q, k, v))
+    return (
+        F.scaled_dot_product_attention(q, k, v, is_causal=causal)
+        .transpose(1, 2)
+        .flatten(2)
+    )
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention, its three projections in one matrix."""
+
+    def __init__(
+        self,
+        features: int,
+        heads: int,
+        kv_heads: int | None = None,
+        dropout: float = 0,
+        bias: bool = True,
+        causal: bool = False,
+    ) -> None:
+        super().__init__()
+        self.heads, self.kv_heads = heads, heads if kv_heads is None else kv_heads
+        self.dropout, self.causal = dropout, causal
+        keys = features // heads * self.kv_heads
+        self.sizes = [features, keys, keys]
+        self.qkv = nn.Linear(features, sum(self.sizes), bias=bias)
+        self.proj = nn.Linear(features, features, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.qkv(x).split(self.sizes, 2)
+        q = q.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        k = k.unflatten(2, (self.kv_heads, -1)).transpose(1, 2)
+        v = v.unflatten(2, (self.kv_heads, -1)).transpose(1, 2)
+        if self.kv_heads != self.heads:
+            k, v = (y.repeat_interleave(self.heads // self.kv_heads, 1) for y in (k, v))
+        dropout = self.dropout if self.training else 0.0
+        x = F.scaled_dot_product_attention(
+            q, k, v, dropout_p=dropout, is_causal=self.causal
+        )
+        return self.proj(x.transpose(1, 2).flatten(2))
+
+
+class SeparateAttention(nn.Module):
+    """Multi-head self-attention with four projections."""
+
+    def __init__(
+        self,
+        features: int,
+        heads: int,
+        kv_heads: int | None = None,
+        dropout: float = 0,
+        bias: bool = True,
+        causal: bool = False,
+    ) -> None:
+        super().__init__()
+        self.heads, self.kv_heads = heads, heads if kv_heads is None else kv_heads
+        self.dropout, self.causal = dropout, causal
+        keys = features // heads * self.kv_heads
+        self.q_proj = nn.Linear(features, features, bias=bias)
+        self.k_proj = nn.Linear(features, keys, bias=bias)
+        self.v_proj = nn.Linear(features, keys, bias=bias)
+        self.o_proj = nn.Linear(features, features, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q = self.q_proj(x).unflatten(2, (self.heads, -1)).transpose(1, 2)
+        k = self.k_proj(x).unflatten(2, (self.kv_heads, -1)).transpose(1, 2)
+        v = self.v_proj(x).unflatten(2, (self.kv_heads, -1)).transpose(1, 2)
+        if self.kv_heads != self.heads:
+            k, v = (y.repeat_interleave(self.heads // self.kv_heads, 1) for y in (k, v))
+        dropout = self.dropout if self.training else 0.0
+        x = F.scaled_dot_product_attention(
+            q, k, v, dropout_p=dropout, is_causal=self.causal
+        )
+        return self.o_proj(x.transpose(1, 2).flatten(2))
+
+
+def crop(x: Tensor, size: list[int]) -> Tensor:
+    """The middle of a map."""
+    for axis, wanted in enumerate(size, 2):
+        x = x.narrow(axis, (x.shape[axis] - wanted) // 2, wanted)
+    return x
+
+
+def crop_like(x: Tensor, other: Tensor) -> Tensor:
+    """The middle of a map, as large as another."""
+    return crop(x, list(other.shape[2:]))
+
+
+class Crop(nn.Module):
+    """The middle of a map."""
+
+    def __init__(self, size: list[int]) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        return crop(x, self.size)

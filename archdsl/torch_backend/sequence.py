@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from .. import expr as ex
 from ..ir import graph as g
 from ..ir.names import Namer
+from ..ir.shapes import Shape
 from . import pycode as py
 from .formulas import NotEmittedError, UnmergeableError
 from .values import Value, consumed, inside
@@ -21,19 +22,21 @@ _CHAIN = g.Layer | g.Invoke | g.Level | g.Line | g.Choice | g.Repeat
 MAX_MEMBERS = 2_000
 
 
-def is_chain(level: g.Level, uses: Counter[int]) -> bool:
+def is_chain(level: g.Level, uses: Counter[int], shapes: Sequence[Shape]) -> bool:
     """Whether a level hands one value from item to item and nothing outside looks into it."""
     made: list[int] = []
-    return _chain(level.body, made) and all(uses[v] == 1 for v in made if v != level.output)
+    return _chain(level.body, made, shapes) and all(uses[v] == 1 for v in made if v != level.output)
 
 
-def _chain(body: g.Body, made: list[int]) -> bool:
+def _chain(body: g.Body, made: list[int], shapes: Sequence[Shape]) -> bool:
     for node in body:
         if not isinstance(node, _CHAIN) or len(tuple(consumed(node))) > 1 or getattr(node, "tied", ()):
             return False
+        if isinstance(node, g.Layer) and node.operator.torch(*(shapes[v] for v in node.inputs)).module is None:
+            return False
         if isinstance(node, g.Layer | g.Invoke):
             made.append(node.output)
-        if not all(_chain(b, made) for b in inside(node)):
+        if not all(_chain(b, made, shapes) for b in inside(node)):
             return False
     return True
 

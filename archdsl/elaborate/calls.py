@@ -1,0 +1,78 @@
+"""A word with arguments: which layer, module, def or file it calls."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from .. import expr as ex
+from ..diagnostics import did_you_mean, fail
+from ..ir.evaluate import Bound, ValueArgument, describe
+from ..ir.operator import find_operator, operators
+from ..ops import PLANNED, SYNONYMS
+from ..syntax import tree as t
+from .builder import Builder, Made, Site
+from .layers import layer
+from .modules import invoke, invoke_network, splice, used_file
+
+MAX_HOPS = 9  # from parameter to parameter that holds a word
+
+
+def call(b: Builder, call: t.Call, label: ex.Path | None, x: int) -> Made:
+    """Apply what a word means here: the file's own definitions first, then layers, then parameters that hold a word."""
+    word = call.word
+    for _ in range(MAX_HOPS):
+        site = Site(call, word, label, x)
+        made = _qualified(b, site) if "." in word else _plain(b, site)
+        if made is not None:
+            return made
+        bound = b.env.names.get(word)
+        if bound is None or not isinstance(bound.value, str):
+            break
+        word = bound.value
+    return _unknown_word(b, call, word)
+
+
+def _qualified(b: Builder, site: Site) -> Made:
+    """`file.module`."""
+    call, word = site.call, site.word
+    file, name = used_file(b, call, word)
+    definition = file.spec.definitions.get(name)
+    if definition is None:
+        fail("A0207", f"no module `{word}`", call.word_span, did_you_mean(name, file.spec.definitions))
+    if definition.kind == "def":
+        problem = f"`{word}` is a def, an abbreviation of its own file; a module can be called"
+        fail("A0207", problem, call.word_span)
+    return invoke(b, site, file, definition)
+
+
+def _plain(b: Builder, site: Site) -> Made | None:
+    spec, word = b.file.spec, site.word
+    definition = spec.definitions.get(word)
+    if definition is not None and definition.kind == "def":
+        return splice(b, site, definition)
+    if definition is not None:
+        return invoke(b, site, b.file, definition)
+    if word in spec.uses:
+        return invoke_network(b, site, spec.uses[word])
+    cls = find_operator(word)
+    return None if cls is None or cls.joins else layer(b, site, cls)
+
+
+def _unknown_word(b: Builder, call: t.Call, name: str) -> NoReturn:
+    span, bound = call.word_span, b.env.names.get(name)
+    if bound is not None:
+        _holds_no_word(call, name, bound)
+    if name in PLANNED:
+        fail("A0902", f"`{name}` is a word of the language that is not built yet", span)
+    synonym = SYNONYMS.get(name.lower())
+    if synonym is not None:
+        fail("A0201", f"no layer or module `{name}`; the word is `{synonym}`", span)
+    spec = b.file.spec
+    known = [*operators(), *PLANNED, *spec.definitions, *spec.uses]
+    fail("A0201", f"no layer or module `{name}`", span, did_you_mean(name, known))
+
+
+def _holds_no_word(call: t.Call, name: str, bound: Bound) -> NoReturn:
+    if isinstance(bound.value, ValueArgument):
+        fail("A0201", f"`{name}` is a value of the network, no layer", call.word_span, f"write `@{name}`")
+    fail("A0201", f"`{name}` holds {describe(bound.value)}, no layer or module", call.word_span)

@@ -1,0 +1,69 @@
+"""A layer: an operator with its arguments, its values and the arrays it shares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..diagnostics import Diagnostic, Span
+from ..ir import graph as g
+from ..ir.operator import Operator, Tensor
+from .arguments import Binding, bind_operator
+from .builder import Builder, Made, Site
+from .labels import Target
+from .references import look, tie_problem, tied
+
+Ties = dict[str, tuple[tuple[str, ...], Tensor]]
+
+
+def layer(b: Builder, site: Site, cls: type[Operator]) -> Made:
+    """One operator applied."""
+    call = site.call
+    binding = bind_operator(cls, b.file, b.env, call.arguments, call.word_span)
+    nodes, inputs, ties = _references(b, cls, binding, site.x)
+    if cls.word == "identity" and site.label is None:
+        return nodes, site.x
+    y = b.applied(binding.operator, inputs, call.word_span, binding.spans)
+    b.session.count_nodes(call.span)
+    path = b.label(site.label)
+    node = g.Layer(
+        operator=binding.operator,
+        label=path,
+        inputs=tuple(inputs),
+        output=y,
+        expressions=binding.expressions,
+        tied=tuple((name, where) for name, (where, _) in ties.items()),
+        abbreviation=b.defs[-1].signature.name if b.defs else None,
+        span=call.span,
+    )
+    shapes = b.known((*inputs, y))
+    tensors = {} if shapes is None else {a.name: a for a in binding.operator.tensors(*shapes[:-1])}
+    _check_ties(b, ties, tensors, binding.spans, call.span)
+    if path is not None:
+        redo = b.redo(lambda z: layer(b, site.again(z), cls))
+        span = (site.label and site.label.span) or call.span
+        b.define(path.segments, Target(y, span, None, node, tensors, redo))
+    return [*nodes, node], y
+
+
+def _references(b: Builder, cls: type[Operator], binding: Binding, x: int) -> tuple[list[g.Node], list[int], Ties]:
+    """What a layer takes of others: nodes that fetch values, its inputs, and the arrays it shares."""
+    nodes: list[g.Node] = []
+    inputs, ties = [x], Ties()
+    for argument in cls.arguments():
+        ref = binding.references.get(argument.name)
+        if ref is None:
+            continue
+        if argument.use != "tied":
+            made, value = look(b, ref)
+            nodes.extend(made)
+            inputs.append(value)
+        elif (found := tied(b, ref, argument.name)) is not None:
+            ties[argument.name] = found
+    return nodes, inputs, ties
+
+
+def _check_ties(b: Builder, ties: Ties, tensors: Mapping[str, Tensor], spans: Mapping[str, Span], span: Span) -> None:
+    for name, (path, other) in ties.items():
+        problem = tie_problem(path, other, tensors[name]) if name in tensors else None
+        if problem is not None:
+            b.session.report(Diagnostic("A0414", problem, spans.get(name, span)))

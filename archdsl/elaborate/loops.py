@@ -1,0 +1,186 @@
+"""Loops: `[...] x n`, `for`. What their names are in each iteration, and which iterations are equal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from .. import expr as ex
+from ..diagnostics import Span, did_you_mean, fail
+from ..ir import graph as g
+from ..ir.evaluate import Bound, ValueArgument, describe, evaluate
+from ..ir.lookup import named
+from ..ir.shapes import Constant, Size
+from ..syntax import tree as t
+from .builder import Builder, Made, Make
+from .labels import Labels
+from .parameters import fingerprint
+
+Names: TypeAlias = dict[str, Bound]
+Values: TypeAlias = tuple[tuple[str, Constant], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Iterations:
+    """A loop: how often, and what its names are in iteration i."""
+
+    kind: Literal["times", "list", "range", "rows"]
+    variable: str | None
+    over: ex.Expr | None
+    count: int
+    names: Callable[[int], Names]
+    varying: frozenset[str]
+
+
+def loop_of(b: Builder, head: t.For | t.ForRows) -> Iterations:
+    """The iterations of a `for`."""
+    if isinstance(head, t.ForRows):
+        return _rows(b, head)
+    return _list(b, head) if head.stop is None else _range(b, head, head.stop)
+
+
+def _list(b: Builder, head: t.For) -> Iterations:
+    variable, items = head.variable, evaluate(head.start, b.env)
+    if not isinstance(items, tuple) or isinstance(items, Size):
+        fail("A0306", f"`for` goes over a list or a range, this is {describe(items)}", head.start.span)
+
+    def names(i: int) -> Names:
+        return {variable: Bound(items[i]), **_counters(i, len(items))}
+
+    return Iterations("list", variable, b.env.express(head.start), len(items), names, frozenset({variable, "index"}))
+
+
+def _range(b: Builder, head: t.For, end: ex.Expr) -> Iterations:
+    variable, start, stop = head.variable, _whole(b, head.start), _whole(b, end)
+    step = -1 if head.down else 1
+    count = max(0, (stop - start) * step + 1)
+
+    def names(i: int) -> Names:
+        return {variable: Bound(start + step * i), **_counters(i, count)}
+
+    return Iterations("range", variable, b.env.express(head.start), count, names, frozenset({variable, "index"}))
+
+
+def _whole(b: Builder, expr: ex.Expr) -> int:
+    value = evaluate(expr, b.env)
+    if isinstance(value, bool) or not isinstance(value, int):
+        fail("A0307", f"a loop's bound is a whole number, this is {describe(value)}", expr.span)
+    return value
+
+
+def _rows(b: Builder, head: t.ForRows) -> Iterations:
+    name, tables = head.table, b.file.spec.tables
+    bound = b.env.names.get(name)
+    if bound is not None and isinstance(bound.value, str):
+        name = bound.value
+    if name not in tables:
+        fail("A0206", f"no table `{name}`", head.table_span, did_you_mean(name, tables))
+    table, cell = tables[name], b.file.parameters.cell
+    rows = [
+        {c.name: Bound(cell(v)) for c, v in zip(table.columns, row, strict=True) if not c.claim} for row in table.rows
+    ]
+
+    def names(i: int) -> Names:
+        return {**rows[i], **_counters(i, len(rows))}
+
+    over = ex.Name(head.table, head.table_span)
+    return Iterations("rows", None, over, len(rows), names, frozenset({*table.names, "index"}))
+
+
+def times_of(b: Builder, times: ex.Expr) -> Iterations:
+    """The iterations of `[...] x n`."""
+    count = evaluate(times, b.env)
+    if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+        fail("A0307", f"a repeat's count is a whole number, this is {describe(count)}", times.span)
+
+    def names(i: int) -> Names:
+        return _counters(i, count)
+
+    return Iterations("times", None, b.env.express(times), count, names, frozenset({"index"}))
+
+
+def _counters(index: int, count: int) -> Names:
+    return {"index": Bound(index), "first": Bound(index == 0), "last": Bound(index == count - 1)}
+
+
+def repeat(
+    b: Builder, loop: Iterations, body: t.Block | t.Inline, x: int, span: Span, *, numbered: bool = False
+) -> Made:
+    """Iterations in a row. With `numbered` they are a level each, called by their positions."""
+    unroller = _Unroller(b, loop, b.session.mentions.of(body), lambda y: b.inline(body, y), numbered)
+    runs, y = unroller.runs(x, span)
+    b.session.count_nodes(span)
+    return [g.Repeat(loop.kind, loop.variable, loop.over, tuple(runs), y, span)], y
+
+
+class _Unroller:
+    """Builds iterations; neighbours that are seen to be equal become one run."""
+
+    def __init__(self, b: Builder, loop: Iterations, mentioned: frozenset[str], make: Make, numbered: bool) -> None:
+        self.b, self.loop, self.make, self.numbered = b, loop, make, numbered
+        self.relevant = mentioned & loop.names(0).keys() if loop.count else frozenset[str]()
+        self.found: list[g.Run] = []
+        self.defines = False  # whether the last iteration defined labels
+        self.labelled = False  # whether any did
+
+    def runs(self, x: int, span: Span) -> tuple[list[g.Run], int]:
+        index = 0
+        while index < self.loop.count and not self.b.stopped:
+            values = self.values(index)
+            more = self.equal_to_last(values, index, x)
+            if more:
+                last = self.found[-1]
+                self.found[-1] = g.Run(last.count + more, last.index, last.names, last.input, last.body, last.output)
+                index += more
+                continue
+            x = self.iteration(index, values, x)
+            index += 1
+        if self.numbered and (self.labelled or any(_several(run.body) for run in self.found)):
+            return [_as_level(run, span) for run in self.found], x
+        return self.found, x
+
+    def values(self, index: int) -> Values:
+        """What the loop's names that the body mentions stand for."""
+        names = self.loop.names(index)
+        found: list[tuple[str, Constant]] = []
+        for name in sorted(self.relevant & names.keys()):
+            value = names[name].value
+            assert not isinstance(value, ValueArgument)
+            found.append((name, value))
+        return tuple(found)
+
+    def equal_to_last(self, values: Values, index: int, x: int) -> int:
+        """How many iterations from `index` on equal the last one, as far as one look can tell."""
+        if not self.found or (self.defines and not self.numbered):
+            return 0
+        last, b = self.found[-1], self.b
+        if fingerprint(last.names) != fingerprint(values):
+            return 0
+        entered, left = b.shapes[last.input], b.shapes[x]
+        if left is None or entered != left:
+            return 0
+        if self.relevant & self.loop.varying:
+            return 1
+        return self.loop.count - index - (1 if "last" in self.relevant else 0) or 1
+
+    def iteration(self, index: int, values: Values, x: int) -> int:
+        b = self.b
+        labels = Labels(b.labels, (*b.labels.path, str(index))) if self.numbered else b.labels
+        before = labels.defined()
+        with b.within(env=b.env.with_names(self.loop.names(index)), labels=labels):
+            body, y = self.make(x)
+        self.defines = labels.defined() > before
+        self.labelled = self.labelled or self.defines
+        self.found.append(g.Run(1, index, values, x, tuple(body), y))
+        return y
+
+
+def _several(body: g.Body) -> bool:
+    """Whether a body has more than one layer or call, which makes an iteration a level."""
+    return sum(1 for _ in named(body)) > 1
+
+
+def _as_level(run: g.Run, span: Span) -> g.Run:
+    level = g.Level(None, run.body, run.output, span)
+    return g.Run(run.count, run.index, run.names, run.input, (level,), run.output)

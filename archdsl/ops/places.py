@@ -1,0 +1,40 @@
+"""Layers that choose or make places of a map."""
+
+from __future__ import annotations
+
+from ..ir.dims import compare, show
+from ..ir.operator import Axes, Operator, Refusal, TorchCall, TorchForm, operator, position, spatial, value
+from ..ir.shapes import Shape, Size
+from .formula import slot
+
+
+@operator
+class Crop(Operator):
+    """The middle of a map: so many places an axis, or as many as another value has (`crop like @up1`)."""
+
+    word = "crop"
+    family = "places"
+    accepts = ("map",)
+
+    size: Axes | None = position("axes", "places of the output, an axis", default=None)
+    like: bool = value("a value whose places it takes")
+
+    def output(self, *inputs: Shape) -> Shape:
+        shape = inputs[0]
+        self.check_kind(shape)
+        if (self.size is None) == (not self.like):
+            raise Refusal("A0304", "crop takes a size, or `like` a value, and not both")
+        wanted = inputs[1].space if self.size is None else spatial(self.word, shape, size=self.size)[0]
+        if len(wanted) != len(shape.space):
+            raise Refusal("A0402", f"crop: {Size(wanted)!r} speaks of {len(wanted)} axes, but {shape} has {len(shape.space)}")
+        for have, want in zip(shape.space, wanted, strict=True):
+            if compare(want, have, ">"):
+                raise Refusal("A0403", f"crop makes smaller, but {show(want)} is more than {show(have)}", argument="size")
+        return Shape("map", (shape.features, *wanted))
+
+    def torch(self, *inputs: Shape) -> TorchForm:
+        if self.like:
+            return TorchForm(module=TorchCall("nn.Identity"), function=TorchCall("crop_like"))
+        assert self.size is not None
+        wanted = (slot(Size(spatial(self.word, inputs[0], size=self.size)[0])),)
+        return TorchForm(module=TorchCall("Crop", wanted), function=TorchCall("crop", wanted))
