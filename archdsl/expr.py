@@ -8,12 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
+from typing import cast
 
 from .diagnostics import Span
-
-
-def _span() -> Span | None:
-    return field(default=None, compare=False, repr=False)  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +18,7 @@ class Number:
     """`64`, `0.5`, `1e-5`: exact, whatever its notation."""
 
     value: Fraction
-    span: Span | None = _span()
+    span: Span | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +26,7 @@ class Name:
     """A parameter, a column, a loop variable, a size, or a word."""
 
     id: str
-    span: Span | None = _span()
+    span: Span | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +34,7 @@ class Text:
     """A quoted string."""
 
     value: str
-    span: Span | None = _span()
+    span: Span | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +42,7 @@ class SizeExpr:
     """`3x3`, `CxHxW`, `(2C)x(H/2)`: one expression an axis."""
 
     dims: tuple[Expr, ...]
-    span: Span | None = _span()
+    span: Span | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,7 @@ class ListExpr:
     """`[32, 64, 128]`."""
 
     items: tuple[Expr, ...]
-    span: Span | None = _span()
+    span: Span | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +58,7 @@ class Path:
     """A label as written: segments between dots, each made of texts and `{expressions}`."""
 
     segments: tuple[tuple[str | Expr, ...], ...]
-    span: Span | None = _span()
+    span: Span | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +67,7 @@ class Ref:
 
     path: Path
     tap: bool = True
-    span: Span | None = _span()
+    span: Span | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +77,7 @@ class Binary:
     op: str
     left: Expr
     right: Expr
-    span: Span | None = _span()
+    span: Span | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +85,7 @@ class Negative:
     """`-a`."""
 
     operand: Expr
-    span: Span | None = _span()
+    span: Span | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +94,7 @@ class Function:
 
     name: str
     args: tuple[Expr, ...]
-    span: Span | None = _span()
+    span: Span | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +104,7 @@ class IfElse:
     then: Expr
     test: Expr
     orelse: Expr
-    span: Span | None = _span()
+    span: Span | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +114,7 @@ class Compare:
     op: str
     left: Expr
     right: Expr
-    span: Span | None = _span()
+    span: Span | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +124,7 @@ class Is:
     left: Expr
     word: str
     negated: bool = False
-    span: Span | None = _span()
+    span: Span | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +134,7 @@ class Logic:
     op: str
     left: Expr
     right: Expr
-    span: Span | None = _span()
+    span: Span | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +142,7 @@ class Not:
     """`not a`."""
 
     operand: Expr
-    span: Span | None = _span()
+    span: Span | None = field(default=None, compare=False, repr=False)
 
 
 Expr = (
@@ -172,7 +169,7 @@ def _each(value: object, change: Callable[[Expr], Expr]) -> object:
     if isinstance(value, Path):
         return Path(tuple(tuple(p if isinstance(p, str) else change(p) for p in s) for s in value.segments), value.span)
     if isinstance(value, tuple):
-        return tuple(_each(v, change) for v in value)  # type: ignore[reportUnknownVariableType]
+        return tuple(_each(v, change) for v in cast("tuple[object, ...]", value))
     if isinstance(value, EXPRESSIONS):
         return change(value)
     return value

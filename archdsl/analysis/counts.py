@@ -9,7 +9,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from ..ir.dims import Dim
-from ..ir.graph import Body, Choice, Instance, Invoke, Join, Layer, Level, Line, Node, Repeat, Residual, Reuse, SideOutput
+from ..ir.graph import (
+    Body,
+    Choice,
+    Instance,
+    Invoke,
+    Join,
+    Layer,
+    Level,
+    Line,
+    Node,
+    Repeat,
+    Residual,
+    Reuse,
+    SideOutput,
+)
 from ..ir.lookup import arms
 from ..ir.shapes import Shape
 

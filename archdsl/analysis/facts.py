@@ -81,7 +81,7 @@ class _Checker:
 def _check(claim: Claim, shape: Shape, totals: Totals, subject: str) -> FactResult:
     if claim.expected is not None:
         agree = len(claim.expected) == len(shape.dims) and all(
-            equal(a, b) for a, b in zip(claim.expected, shape.dims, strict=True)
+            equal(a, b, sizes=True) for a, b in zip(claim.expected, shape.dims, strict=True)
         )
         return FactResult(claim, shape.dims, agree, subject)
     computed: Dim = getattr(totals.of(claim.training), _QUANTITIES[claim.quantity])

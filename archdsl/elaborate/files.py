@@ -5,18 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-from typing import TypeVar
 
 from ..diagnostics import Collector, SourceFile, Span, fail
 from ..spec import Link, Spec, Table, read_spec
 from ..syntax.containers import read_file, read_sections
-from ..syntax.tree import Argument, Block, Claim, Compound, Level, Line, Positional, Statement
+from ..syntax.tree import Argument, Block, Choice, Claim, Compound, Dash, Level, Line, Positional, Statement
 from .changes import apply_changes
 
 MAX_FILES = 64
 MAX_DEPTH = 8
-InlineT = TypeVar("InlineT", Compound, Level)
-
 SUFFIXES = (".yaml", ".yml", ".arch")
 
 
@@ -178,20 +175,29 @@ def without_facts(body: Block) -> Block:
 
 
 def _bare(statement: Statement) -> Statement:
-    if isinstance(statement, Line):
-        return Line(statement.inline, (), statement.span)
-    if isinstance(statement, Compound | Level):
-        return _bare_head(statement)
-    return statement
+    match statement:
+        case Line():
+            return replace(statement, facts=())
+        case Compound() | Level():
+            return _bare_head(statement)
+        case Choice():
+            otherwise = None if statement.otherwise is None else _bare_branch(statement.otherwise)
+            return replace(statement, then=_bare_branch(statement.then), otherwise=otherwise)
+        case Dash():
+            return replace(statement, first=_bare(statement.first), rest=tuple(map(_bare, statement.rest)))
+        case Claim():
+            return statement
 
 
-def _bare_head(statement: InlineT) -> InlineT:
+def _bare_head(statement: Compound | Level) -> Compound | Level:
     body = statement.body
     if isinstance(body, Block):
         return replace(statement, body=without_facts(body))
-    if isinstance(body, Compound):
-        return replace(statement, body=_bare_head(body))
-    return replace(statement, body=_bare_head(body)) if isinstance(body, Level) else statement
+    return replace(statement, body=_bare_head(body)) if isinstance(body, Compound | Level) else statement
+
+
+def _bare_branch(branch: Block | Statement) -> Block | Statement:
+    return without_facts(branch) if isinstance(branch, Block) else _bare(branch)
 
 
 def _check_switch_names(spec: Spec) -> None:

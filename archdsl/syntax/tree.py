@@ -13,10 +13,6 @@ from ..expr import Expr, Path, Ref
 __all__ = ["Expr", "Path", "Ref"]
 
 
-def _span() -> Span:
-    return field(compare=False, repr=False)  # type: ignore[return-value]
-
-
 # ---- arguments ------------------------------------------------------------------------------------------------------
 
 
@@ -25,7 +21,7 @@ class Positional:
     """`64`; or a flag (`valid`), which only the layer's word can tell."""
 
     value: Expr
-    span: Span = _span()
+    span: Span = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +30,8 @@ class Pair:
 
     name: str
     value: Expr
-    name_span: Span = _span()
-    span: Span = _span()
+    name_span: Span = field(compare=False, repr=False)
+    span: Span = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +39,7 @@ class Off:
     """`no bias`."""
 
     name: str
-    span: Span = _span()
+    span: Span = field(compare=False, repr=False)
 
 
 Argument = Positional | Pair | Off
@@ -57,7 +53,7 @@ class ShapeFact:
     """`=> 6x28x28`."""
 
     dims: tuple[Expr, ...]
-    span: Span = _span()
+    span: Span = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +63,7 @@ class CountFact:
     claim: str
     unit: str
     training: bool
-    span: Span = _span()
+    span: Span = field(compare=False, repr=False)
 
 
 Fact = ShapeFact | CountFact
@@ -83,8 +79,8 @@ class Call:
 
     word: str
     arguments: tuple[Argument, ...]
-    word_span: Span = _span()
-    span: Span = _span()
+    word_span: Span = field(compare=False, repr=False)
+    span: Span = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +89,7 @@ class Group:
 
     body: Chain | Compound
     times: Expr | None
-    span: Span = _span()
+    span: Span = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +97,7 @@ class Again:
     """`again enc`: what is labelled so once more, with the same weights."""
 
     path: Path
-    span: Span = _span()
+    span: Span = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +105,7 @@ class Tap:
     """`@label`: begin from that value."""
 
     ref: Ref
-    span: Span = _span()
+    span: Span = field(compare=False, repr=False)
 
 
 Unit = Call | Group | Again | Tap
@@ -122,7 +118,7 @@ class Alternative:
     unit: Unit
     test: Expr | None
     alternative: Alternative | None
-    span: Span = _span()
+    span: Span = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +129,7 @@ class Item:
     unit: Unit
     test: Expr | None
     alternative: Alternative | None
-    span: Span = _span()
+    span: Span = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +137,7 @@ class Chain:
     """`a -> b -> c`."""
 
     items: tuple[Item, ...]
-    span: Span = _span()
+    span: Span = field(compare=False, repr=False)
 
 
 # ---- heads ----------------------------------------------------------------------------------------------------------
@@ -152,7 +148,7 @@ class Residual:
     """`residual:`, `residual if s == 1:`."""
 
     test: Expr | None
-    span: Span = _span()
+    span: Span = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,14 +158,14 @@ class Join:
     kind: str
     arguments: tuple[Argument, ...]
     split: Expr | None
-    span: Span = _span()
+    span: Span = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Shortcut:
     """`shortcut:`: the other arm of a residual."""
 
-    span: Span = _span()
+    span: Span = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +176,7 @@ class For:
     start: Expr
     stop: Expr | None
     down: bool
-    span: Span = _span()
+    span: Span = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +184,8 @@ class ForRows:
     """`for each row of T:`."""
 
     table: str
-    table_span: Span = _span()
-    span: Span = _span()
+    table_span: Span = field(compare=False, repr=False)
+    span: Span = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +194,7 @@ class Output:
 
     label: Path
     training: bool
-    span: Span = _span()
+    span: Span = field(compare=False, repr=False)
 
 
 Head = Residual | Join | Shortcut | For | ForRows | Output
@@ -213,7 +209,7 @@ class Block:
 
     facts: Facts
     statements: tuple[Statement, ...]
-    span: Span = _span()
+    span: Span = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +218,7 @@ class Line:
 
     inline: Inline
     facts: Facts
-    span: Span = _span()
+    span: Span = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +227,7 @@ class Compound:
 
     head: Head
     body: Block | Inline
-    span: Span = _span()
+    span: Span = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +236,7 @@ class Level:
 
     label: Path
     body: Block | Inline
-    span: Span = _span()
+    span: Span = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +246,7 @@ class Choice:
     test: Expr
     then: Block | Statement
     otherwise: Block | Statement | None
-    span: Span = _span()
+    span: Span = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +255,7 @@ class Dash:
 
     first: Statement
     rest: tuple[Statement, ...]
-    span: Span = _span()
+    span: Span = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +263,7 @@ class Claim:
     """Facts alone on a line: they speak of the whole body."""
 
     facts: Facts
-    span: Span = _span()
+    span: Span = field(compare=False, repr=False)
 
 
 Inline = Chain | Compound | Level
@@ -283,7 +279,7 @@ class Formal:
 
     name: str
     default: Expr | None
-    span: Span = _span()
+    span: Span = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +291,7 @@ class Signature:
     entry: tuple[Expr, ...] | None
     kind: str | None
     result: tuple[Expr, ...] | None
-    span: Span = _span()
+    span: Span = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +301,7 @@ class InputShape:
     dims: tuple[Expr, ...]
     below: Expr | None
     kind: str | None
-    span: Span = _span()
+    span: Span = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,8 +311,8 @@ class Rename:
     pattern: str
     replacement: str
     transposed: bool
-    pattern_span: Span = _span()
-    span: Span = _span()
+    pattern_span: Span = field(compare=False, repr=False)
+    span: Span = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +321,7 @@ class RenameScope:
 
     module: str
     rules: tuple[Rename, ...]
-    span: Span = _span()
+    span: Span = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,7 +331,7 @@ class Change:
     kind: str
     label: Path
     content: Statement | None
-    span: Span = _span()
+    span: Span = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,4 +340,4 @@ class Changes:
 
     changes: tuple[Change, ...]
     facts: Facts
-    span: Span = _span()
+    span: Span = field(compare=False, repr=False)

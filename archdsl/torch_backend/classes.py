@@ -18,6 +18,7 @@ from ..ir.shapes import Constant, Shape
 from . import pycode as py
 from .formulas import FEATURES, Formulas, Lane, NotEmittedError, UnmergeableError, literal, number
 from .loops import loop_of
+from .members import first_input, installation, member_of, variable_name
 from .sequence import Sequencer, is_chain
 from .values import MAX_CALLS, Value, Variables, count_uses
 
@@ -49,6 +50,8 @@ class ClassWriter:
         self.result_features: ex.Expr | None = None
         self.comments = self.is_root
         self.in_arm = False
+        self.prefix: tuple[str, ...] = ()
+        self.containers: set[tuple[str, ...]] = set()
         self.base = "nn.Module"
         loop = loop_of(self)
         if loop is None:
@@ -207,7 +210,7 @@ class ClassWriter:
         found = {namers[n].name(node) for n, node in nodes.items()}  # type: ignore[arg-type]
         if len(found) != 1:
             raise UnmergeableError
-        return found.pop()
+        return (*self.prefix, *found.pop())
 
     def line(self, nodes: Nodes, namers: Mapping[int, Namer]) -> None:
         self.bodies({n: node.body for n, node in nodes.items()}, namers)  # type: ignore[union-attr]
@@ -234,9 +237,8 @@ class ClassWriter:
         elif tied:
             code = self.tied_call(next(iter(layers.values())), codes)
         elif any(f.state or f.function is None for f in forms.values()):
-            member = self.member(path)
-            self.init.append(py.Assign(member, self.constructed(layers, forms, inputs)))
-            code = py.Call(member, tuple(codes))
+            self.install(path, self.constructed(layers, forms, inputs))
+            code = py.Call(self.member(path), tuple(codes))
         else:
             code = self.applied(layers, forms, inputs, codes)
         self.give({n: layer.output for n, layer in layers.items()}, nodes, code, features, depth, reads)
@@ -340,6 +342,8 @@ class ClassWriter:
         """A layer whose one array is a parameter of the class."""
         arrays = {n: f.array for n, f in forms.items() if f.array is not None}
         made = self.call(layers, arrays, inputs, None)
+        if not isinstance(member, py.Name):
+            raise NotEmittedError("an array whose label is no Python name")
         self.init.append(py.Assign(member, py.Call(py.Name("nn.Parameter"), (made,))))
         form = next(iter(forms.values()))
         if form.expression is not None:
@@ -374,15 +378,19 @@ class ClassWriter:
         """`self.a.b`."""
         return member_of(path)
 
+    def install(self, path: tuple[str, ...], made: py.Expr) -> None:
+        """Make something the member of a path, the levels above it being made first."""
+        self.parents(path)
+        self.init.append(installation(path, made))
+
     # -- modules
 
     def invoke(self, nodes: Nodes, namers: Mapping[int, Namer]) -> None:
         invokes = _all(nodes, g.Invoke)
         path = self.path(nodes, namers)
         inputs = self.inputs(invokes)
-        made = self.construction(invokes, inputs)
+        self.install(path, self.construction(invokes, inputs))
         member = self.member(path)
-        self.init.append(py.Assign(member, made))
         features = self.invoke_features(invokes, inputs)
         reads = frozenset[str]().union(*(v.reads for v in inputs))
         depth = 1 + max(v.depth for v in inputs)
@@ -441,18 +449,33 @@ class ClassWriter:
         levels = _all(nodes, g.Level)
         path = self.path(nodes, namers)
         if not all(is_chain(level, self.uses[n], self.lanes[n].instance.shapes) for n, level in levels.items()):
-            raise NotEmittedError(f"the level `{'.'.join(path)}`, which is no straight chain,")
+            self.open_level(levels, path)
+            return
         entry = self.entry_of(levels)
         input_value = self.get(entry)
         sequencer = Sequencer(self)
         member = self.member(path)
-        self.init.extend(sequencer.statements(member, levels))
+        self.parents(path)
+        self.init.extend(sequencer.statements(path, levels))
         code = py.Call(member, (self.read(input_value),))
         shapes = {n: self.lanes[n].instance.shapes[level.output] for n, level in levels.items()}
         features = sequencer.features
         del shapes
         outputs = {n: level.output for n, level in levels.items()}
         self.give(outputs, nodes, code, features, 1 + input_value.depth, input_value.reads)
+
+    def open_level(self, levels: Mapping[int, g.Level], path: tuple[str, ...]) -> None:
+        """A level that is no straight chain: its members stand under it, its lines in this `forward`."""
+        outer, self.prefix = self.prefix, path
+        self.bodies({n: level.body for n, level in levels.items()}, {n: Namer(True) for n in levels})
+        self.prefix = outer
+
+    def parents(self, path: tuple[str, ...]) -> None:
+        """Make the levels above a path."""
+        for length in range(1, len(path)):
+            if path[:length] not in self.containers:
+                self.containers.add(path[:length])
+                self.init.append(installation(path[:length], py.Call(py.Name("nn.Module"))))
 
     def entry_of(self, levels: Mapping[int, g.Level]) -> dict[int, int]:
         """The value that flows into a level, in each lane."""
@@ -504,8 +527,9 @@ class ClassWriter:
         test = self.formulas.test(first.tests[0], {n: c.taken == 0 for n, c in choices.items()}, f"has_{path[-1]}")
         member = self.member(path)
         sequencer = Sequencer(self)
-        statements, features = sequencer.item(member, found, input_value)
-        self.init.append(py.Assign(member, py.Call(py.Name("nn.Identity"))))
+        self.parents(path)
+        statements, features = sequencer.item(path, found, input_value)
+        self.init.append(installation(path, py.Call(py.Name("nn.Identity"))))
         self.init.append(py.If(test, tuple(statements)))
         del features
         vids = {**{n: i.output for n, i in found.items()}}
@@ -685,46 +709,12 @@ class ClassWriter:
         return self.emitter.parameters_of(self)
 
 
-def variable_name(name: str) -> str:
-    """A value's name as a Python variable."""
-    cleaned = "".join(c if c.isalnum() or c == "_" else "_" for c in name)
-    return cleaned if py.identifier(cleaned) and cleaned not in ("self", "torch", "F", "nn") else f"{cleaned}_"
-
-
-def member_of(path: Sequence[str]) -> py.Expr:
-    """`self.a.b`; what is no Python name is fetched by its string."""
-    found: py.Expr = py.Name("self")
-    for segment in path:
-        if not py.identifier(segment):
-            raise NotEmittedError(f"a module called `{segment}`")
-        found = py.Attr(found, segment) if not isinstance(found, py.Name) else py.Name(f"{found.id}.{segment}")
-    return found
-
-
 def slot_name(slot: Slot, at: int) -> str:
     """What an argument is called if it must become one of the class."""
     source = slot.source
     if isinstance(source, ex.Name):
         return {"size": "kernel_size", "features": "in_channels"}.get(source.id, source.id)
     return f"argument{at + 1}"
-
-
-def first_input(body: g.Body, fallback: int) -> int:
-    """The value that flows into a chain."""
-    for node in body:
-        match node:
-            case g.Layer() | g.Invoke():
-                return node.inputs[0]
-            case g.Repeat():
-                for run in node.runs:
-                    return run.input
-            case g.Level() | g.Line() | g.Choice():
-                found = first_input(node.body, -1)
-                if found >= 0:
-                    return found
-            case _:
-                return fallback
-    return fallback
 
 
 def _all(nodes: Mapping[int, g.Node], kind: type):  # type: ignore[no-untyped-def]

@@ -16,7 +16,8 @@ from ..ir.dims import show
 from ..ir.graph import Instance, Invoke, Network, Node, Reuse
 from ..ir.shapes import Constant, Size
 from . import pycode as py
-from .classes import ClassWriter, variable_name
+from .classes import ClassWriter
+from .members import variable_name
 from .formulas import FEATURES, Formal, NotEmittedError, UnmergeableError, literal
 from .pyprint import show as print_module
 from .values import inside

@@ -13,6 +13,7 @@ from ..ir.names import Namer
 from ..ir.shapes import Shape
 from . import pycode as py
 from .formulas import NotEmittedError, UnmergeableError
+from .members import first_input, installation
 from .values import Value, consumed, inside
 
 if TYPE_CHECKING:
@@ -59,10 +60,8 @@ class Sequencer:
         self.features: ex.Expr | None = None
         self.current: Value | None = None
 
-    def statements(self, target: py.Expr, levels: Mapping[int, g.Level]) -> list[py.Stmt]:
+    def statements(self, target: tuple[str, ...], levels: Mapping[int, g.Level]) -> list[py.Stmt]:
         """The statements that make `target` the container of a level."""
-        from .classes import first_input
-
         entry = {n: first_input(level.body, level.output) for n, level in levels.items()}
         self.current = self.writer.get(entry)
         members = self.members({n: level.body for n, level in levels.items()}, {n: Namer(True) for n in levels})
@@ -70,7 +69,7 @@ class Sequencer:
         return self.assigned(target, members)
 
     def item(
-        self, target: py.Expr, nodes: Mapping[int, g.Layer | g.Invoke | g.Level], value: Value
+        self, target: tuple[str, ...], nodes: Mapping[int, g.Layer | g.Invoke | g.Level], value: Value
     ) -> tuple[list[py.Stmt], ex.Expr | None]:
         """The statements that make `target` one layer, module or level."""
         first = next(iter(nodes.values()))
@@ -78,23 +77,20 @@ class Sequencer:
         if isinstance(first, g.Level):
             members = self.members({n: i.body for n, i in nodes.items()}, {n: Namer(True) for n in nodes})  # type: ignore[union-attr]
             return self.assigned(target, members), self.features
-        return [py.Assign(target, self.one(dict(nodes)))], self.features
+        return [installation(target, self.one(dict(nodes)))], self.features
 
-    def assigned(self, target: py.Expr, members: Sequence[Member]) -> list[py.Stmt]:
+    def assigned(self, target: tuple[str, ...], members: Sequence[Member]) -> list[py.Stmt]:
+        """The statements that make a path the container of some members."""
         if self.numbered(members):
-            return [py.Assign(target, self.sequential(members))]
-        found: list[py.Stmt] = [py.Assign(target, py.Call(py.Name("nn.Sequential")))]
+            return [installation(target, self.sequential(members))]
+        found: list[py.Stmt] = [installation(target, py.Call(py.Name("nn.Sequential")))]
         for member in members:
             if member.count != 1:
                 raise NotEmittedError("a repeat among labelled items of a level")
-            place = _attribute(target, member.name)
-            if place is None:
-                made = member.code if member.code is not None else self.sequential(member.inner)
-                found.append(py.ExprStmt(py.Call(py.Attr(target, "add_module"), (py.Lit(member.name), made))))
-            elif member.code is None:
-                found.extend(self.assigned(place, member.inner))
+            if member.code is None:
+                found.extend(self.assigned((*target, member.name), member.inner))
             else:
-                found.append(py.Assign(place, member.code))
+                found.append(installation((*target, member.name), member.code))
         return found
 
     def numbered(self, members: Sequence[Member]) -> bool:
@@ -205,9 +201,3 @@ def _compressed(members: Sequence[Member]) -> list[Member]:
         else:
             found.append(member)
     return found
-
-
-def _attribute(target: py.Expr, name: str) -> py.Expr | None:
-    if not py.identifier(name):
-        return None
-    return py.Name(f"{target.id}.{name}") if isinstance(target, py.Name) else py.Attr(target, name)

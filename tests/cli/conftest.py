@@ -47,7 +47,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 def run_apart(*arguments: str, code: str | None = None, path: Path | None = None, **options: object) -> Ran:
     """Run a command, or a piece of Python, in a process of its own."""
-    folders = [str(ROOT), *([str(path)] if path else [])]
+    folders = [str(ROOT), *([str(path)] if path else []), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders), "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
     start = ["-c", code] if code else ["-m", "archdsl"]
     found = subprocess.run(
