@@ -30,8 +30,8 @@ Parameter = int | float | bool | str | tuple[int, ...] | list[int]
 def load(path: str | PathLike[str], /, **parameters: Parameter) -> Network:
     """The network of a spec file, or of a bundled spec by its name.
 
-    `parameters` change the file's own: `load("resnet", depth=34)`. Raises SpecError for a spec that is wrong (with every
-    mistake found), OSError for a file that cannot be read.
+    `parameters` change the file's own: `load("resnet", depth=34)`. Raises SpecError for a spec that is wrong (with
+    every mistake found), OSError for a file that cannot be read.
 
     >>> load("resnet", depth=34).root.result.dims
     (1000,)
@@ -40,7 +40,9 @@ def load(path: str | PathLike[str], /, **parameters: Parameter) -> Network:
     return project.network(project.overrides(parameters))
 
 
-def loads(text: str, /, *, name: str = "<string>", folder: str | PathLike[str] | None = None, **parameters: Parameter) -> Network:
+def loads(
+    text: str, /, *, name: str = "<string>", folder: str | PathLike[str] | None = None, **parameters: Parameter
+) -> Network:
     """The network of a spec given as text, in YAML or as `.arch`.
 
     `folder` is where `extends` and `use` look; without it a spec stands alone.
@@ -48,7 +50,9 @@ def loads(text: str, /, *, name: str = "<string>", folder: str | PathLike[str] |
     >>> loads("input: 3x32x32\\nlayers: conv 3x3, 8").root.result.dims
     (8, 32, 32)
     """
-    project = Project(None, decode(name, text.encode("utf-8", "surrogatepass")), None if folder is None else Path(folder))
+    project = Project(
+        None, decode(name, text.encode("utf-8", "surrogatepass")), None if folder is None else Path(folder)
+    )
     return project.network(project.overrides(parameters))
 
 
@@ -94,7 +98,9 @@ def build(network: Network, names: str | None = None) -> nn.Module:
 class Project:
     """A spec read once, from which networks at any choice of parameters are made."""
 
-    def __init__(self, path: str | PathLike[str] | None, text: SourceFile | None = None, folder: Path | None = None) -> None:
+    def __init__(
+        self, path: str | PathLike[str] | None, text: SourceFile | None = None, folder: Path | None = None
+    ) -> None:
         collector = Collector()
         if text is not None:
             self.library = Library(folder, collector)

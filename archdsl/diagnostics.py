@@ -148,7 +148,8 @@ def render(diagnostic: Diagnostic) -> str:
     """The diagnostic as a person reads it: place, sentence, the line with a caret, help, the chain of calls.
 
     >>> file = SourceFile("net.yaml", "layers: |\\n  covn 3x3, 8\\n")
-    >>> print(render(Diagnostic("A0201", "no layer or module `covn`", Span(file, 2, 3, 2, 7), help="did you mean `conv`?")))
+    >>> place = Span(file, 2, 3, 2, 7)
+    >>> print(render(Diagnostic("A0201", "no layer or module `covn`", place, help="did you mean `conv`?")))
     net.yaml:2:3: error[A0201]: no layer or module `covn`
         2 |   covn 3x3, 8
           |   ^^^^

@@ -17,7 +17,13 @@ from . import expr as ex
 from .diagnostics import Collector, Diagnostic, SourceFile, Span, SpecError, fail
 from .syntax import tree as t
 from .syntax.parse import (
-    parse_arguments, parse_body, parse_changes, parse_expression, parse_renames, parse_shape, parse_signature,
+    parse_arguments,
+    parse_body,
+    parse_changes,
+    parse_expression,
+    parse_renames,
+    parse_shape,
+    parse_signature,
 )  # fmt: skip
 from .syntax.sections import Entry, Fragment, Section, SourceLine
 
@@ -188,9 +194,7 @@ def read_spec(file: SourceFile, sections: Iterable[Section], collector: Collecto
 class _Reader:
     def __init__(self, collector: Collector) -> None:
         self.collector = collector
-        self.found: dict[str, Any] = {
-            key: {} for key in "uses parameters parameter_spans inputs defaults default_spans tables maps definitions changes names".split()
-        }
+        self.found: dict[str, Any] = {key: {} for key, field in Spec.model_fields.items() if field.default == {}}
 
     def take(self, section: Section) -> None:
         if section.content is not None:  # else the container has reported why
@@ -277,7 +281,8 @@ class _Reader:
         if section.heading is not None:
             match = re.fullmatch(r"in\s+([A-Za-z_]\w*)", section.heading.text.strip())
             if match is None:
-                fail("A0105", "changes speak of the layers, or of a module: `changes in inception:`", section.heading.span)
+                problem = "changes speak of the layers, or of a module: `changes in inception:`"
+                fail("A0105", problem, section.heading.span)
             where = match[1]
         self.found["changes"][where] = parse_changes(_text(section))
 

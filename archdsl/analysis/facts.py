@@ -23,7 +23,7 @@ _QUANTITIES = {
 
 @dataclass(frozen=True, slots=True)
 class FactResult:
-    """A claim, what was computed, and whether they agree. `subject` is the module it speaks of, empty for the network."""
+    """A claim, what was computed, and whether they agree; `subject` is the module it speaks of, or empty."""
 
     claim: Claim
     computed: Dim | tuple[Dim, ...]

@@ -23,7 +23,7 @@ _NO_X = re.compile(r"\d*[A-Za-wyz_][A-Za-wyz0-9_]*|\d+")  # stands in a shape as
 _NEAR = re.compile(r"(?![eE]\d)[A-Za-wyz_]\w*")
 
 
-class DimTooLarge(ValueError):  # noqa: N818 - a public name since the first version
+class DimTooLarge(ValueError):
     """A size beyond what any network needs: too many terms, too high a power, too large a number."""
 
 

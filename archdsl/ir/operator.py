@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, dataclass_transform
 
 from ..expr import Expr
 from .dims import Dim
@@ -24,7 +24,7 @@ Type = Literal["axes", "whole", "number", "word", "grid", "shape", "bool"]
 Role = Literal["trained", "statistic", "counter", "frozen"]
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818 - an operator refuses; its users know the word
     """An operator's word that it cannot be applied here. `argument` names the culprit, so that the caret finds it."""
 
     def __init__(self, code: str, message: str, help: str | None = None, argument: str | None = None) -> None:
@@ -78,7 +78,10 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class TorchCall:
-    """A call of a torch class or function, the input aside. A keyword stays away where it has the default given with it."""
+    """A call of a torch class or function, the input aside.
+
+    A keyword stays away where it has the default given with it.
+    """
 
     name: str
     args: tuple[Slot, ...] = ()
@@ -92,7 +95,8 @@ class TorchForm:
     `module` makes an nn.Module; `function` is applied to the input in `forward` (for layers without state). `method`
     is written `x.name(args)` instead of `name(x, args)`. `expression`, of `x` and the function's arguments, is written
     instead of the function where there is one; its functions are torch's. `array` makes the one array of a layer that
-    is a parameter of its parent, called by the label itself; the function takes it after its input. Helpers are names of classes in the emitter's helper file.
+    is a parameter of its parent, called by the label itself; the function takes it after its input. Helpers are names
+    of classes in the emitter's helper file.
     """
 
     module: TorchCall | None = None
@@ -205,7 +209,8 @@ class Operator:
             return
         wanted = " or a ".join(self.accepts)
         help = self.advice.get(shape.kind)
-        raise Refusal("A0401", f"{self.word} takes a {wanted}, but here {'come' if shape.kind == 'numbers' else 'comes'} {shape.describe()}", help)
+        comes = "come" if shape.kind == "numbers" else "comes"
+        raise Refusal("A0401", f"{self.word} takes a {wanted}, but here {comes} {shape.describe()}", help)
 
 
 _ARGUMENTS: dict[type[Operator], tuple[Argument, ...]] = {}
@@ -214,6 +219,9 @@ _WORDS: dict[str, type[Operator]] = {}
 OperatorClass = TypeVar("OperatorClass", bound=type[Operator])
 
 
+@dataclass_transform(
+    kw_only_default=True, frozen_default=True, field_specifiers=(position, attribute, flag, switch, value, tied)
+)
 def operator(cls: OperatorClass) -> OperatorClass:
     """Class decorator: make it a frozen dataclass and the meaning of its word."""
     made = dataclass(frozen=True, kw_only=True)(cls)

@@ -20,7 +20,9 @@ class Attention(Operator):
     word = "attention"
     family = "attention"
     accepts = ("sequence",)
-    planned: ClassVar[frozenset[str]] = frozenset({"window", "grid", "shift", "scale", "mask", "rope", "relative", "cosine"})
+    planned: ClassVar[frozenset[str]] = frozenset(
+        {"window", "grid", "shift", "scale", "mask", "rope", "relative", "cosine"}
+    )
 
     heads: Dim = attribute("whole", 1, "into how many heads the features are divided")
     kv_heads: Dim | None = attribute("whole", None, "heads of keys and values (default: as many)")
@@ -33,10 +35,14 @@ class Attention(Operator):
         self.check_kind(inputs[0])
         features = inputs[0].features
         if compare(features % self.heads, 0, "==") is False:
-            raise Refusal("A0406", f"{show(self.heads)} heads do not divide the {show(features)} features", argument="heads")
+            raise Refusal(
+                "A0406", f"{show(self.heads)} heads do not divide the {show(features)} features", argument="heads"
+            )
         if self.kv_heads is not None and compare(self.heads % self.kv_heads, 0, "==") is False:
             raise Refusal(
-                "A0406", f"{show(self.kv_heads)} heads of keys do not divide the {show(self.heads)} heads", argument="kv_heads"
+                "A0406",
+                f"{show(self.kv_heads)} heads of keys do not divide the {show(self.heads)} heads",
+                argument="kv_heads",
             )
         return inputs[0]
 
@@ -99,7 +105,9 @@ class Attend(Operator):
             raise Refusal("A0410", f"keys and values differ in their length: {keys} and {values}")
         for shape in (queries, values):
             if compare(shape.features % self.heads, 0, "==") is False:
-                raise Refusal("A0406", f"{show(self.heads)} heads do not divide the features of {shape}", argument="heads")
+                raise Refusal(
+                    "A0406", f"{show(self.heads)} heads do not divide the features of {shape}", argument="heads"
+                )
         return Shape("sequence", (queries.dims[0], values.features))
 
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from math import prod
 
+from ..expr import Expr
 from ..ir.dims import Dim, ceil_div, compare, show
 from ..ir.operator import (
-    Axes, Grid, Operator, Refusal, Tensor, TorchCall, TorchForm, attribute, axes, flag, operator, position, spatial,
+    Axes,
+    Grid,
+    Operator,
+    Refusal,
+    Slot,
+    Tensor,
+    TorchForm,
+    attribute,
+    axes,
+    flag,
+    operator,
+    position,
+    spatial,
     switch,
 )  # fmt: skip
-from ..ir.shapes import Shape
+from ..ir.shapes import Constant, Shape
 from .formula import call, half, name, size, slot, times
 from .windows import same_padding, windows
 
@@ -78,8 +91,8 @@ class Conv(Operator):
         if self.same:
             return Shape("map", (self.width, *(ceil_div(n, s) for n, s in zip(shape.space, stride, strict=True))))
         places = (
-            windows(self.word, n, k, s, before, after, d)
-            for n, k, s, d, (before, after) in zip(shape.space, kernel, stride, dilation, pads, strict=True)
+            windows(self.word, n, k, s, pad, dilation=d)
+            for n, k, s, d, pad in zip(shape.space, kernel, stride, dilation, pads, strict=True)
         )
         return Shape("map", (self.width, *places))
 
@@ -127,7 +140,7 @@ class Conv(Operator):
         symmetric = all(before == after for before, after in pads)
         special = "Same" if self.same and not symmetric else "Causal" if self.causal else ""
         padding = 0 if special else size(tuple(before for before, _ in pads))
-        kwargs = {
+        kwargs: dict[str, tuple[Constant, Slot]] = {
             "stride": (1, slot(size(stride), "stride")),
             "padding": (0, slot(padding, None if self.same else self._padding_formula())),
             "dilation": (1, slot(size(dilation), "dilation")),
@@ -137,19 +150,14 @@ class Conv(Operator):
         features, width = slot(shape.features, "features"), slot(self.width, "width")
         window = slot(size(kernel), "size")
         if self.connect is not None:
-            made = call(f"TableConv{rank}d", slot(self.connect), window, **_without(kwargs, "groups"))
+            made = call(
+                f"TableConv{rank}d", slot(self.connect), window, **{k: v for k, v in kwargs.items() if k != "groups"}
+            )
         else:
             made = call(f"{special}Conv{rank}d" if special else f"nn.Conv{rank}d", features, width, window, **kwargs)
         return TorchForm(module=made, state=True)
 
-    def _padding_formula(self):
+    def _padding_formula(self) -> Expr:
         if self.pad is not None:
             return name("pad")
         return half(name("size")) if self.dilation == 1 else times(name("dilation"), half(name("size")))
-
-
-def _without(kwargs: dict[str, tuple[object, object]], key: str):  # type: ignore[no-untyped-def]
-    return {k: v for k, v in kwargs.items() if k != key}
-
-
-__all__ = ["Conv", "TorchCall"]

@@ -7,7 +7,19 @@ from math import prod
 from ..expr import Name
 from ..ir.dims import Dim, compare, show
 from ..ir.operator import (
-    Axes, Operator, Refusal, Slot, Tensor, TorchCall, TorchForm, attribute, axes, flag, operator, position, spatial,
+    Axes,
+    Operator,
+    Refusal,
+    Slot,
+    Tensor,
+    TorchCall,
+    TorchForm,
+    attribute,
+    axes,
+    flag,
+    operator,
+    position,
+    spatial,
     switch,
 )  # fmt: skip
 from ..ir.shapes import Shape
@@ -40,7 +52,7 @@ class Depthwise(Operator):
         return Conv(
             size=self.size, width=shape.features * self.multiplier, stride=self.stride, pad=self.pad,
             groups=shape.features, dilation=self.dilation, bias=self.bias, valid=self.valid, same=self.same,
-            causal=self.causal,
+            causal=self.causal, connect=None,
         )  # fmt: skip
 
     def output(self, *inputs: Shape) -> Shape:
@@ -89,7 +101,7 @@ class SepConv(Operator):
         """Its first half."""
         return Depthwise(
             size=self.size, stride=self.stride, pad=self.pad, dilation=self.dilation, bias=False, valid=self.valid,
-            same=self.same,
+            same=self.same, multiplier=1, causal=False,
         )  # fmt: skip
 
     def output(self, *inputs: Shape) -> Shape:

@@ -13,7 +13,9 @@ from .windows import windows
 
 @operator
 class Subsample(Operator):
-    """The sum of each window, times a trained coefficient, plus a trained bias, one of each a map (LeCun et al. 1998, II.B)."""
+    """The sum of each window, times a trained coefficient, plus a trained bias, one of each a map
+    (LeCun et al. 1998, II.B).
+    """
 
     word = "subsample"
     family = "historical"
@@ -24,7 +26,7 @@ class Subsample(Operator):
     def output(self, *inputs: Shape) -> Shape:
         self.check_kind(inputs[0])
         (kernel,) = spatial(self.word, inputs[0], size=self.size)
-        places = (windows(self.word, n, k, k, 0, 0) for n, k in zip(inputs[0].space, kernel, strict=True))
+        places = (windows(self.word, n, k, k, (0, 0)) for n, k in zip(inputs[0].space, kernel, strict=True))
         return Shape("map", (inputs[0].features, *places))
 
     def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
@@ -44,7 +46,8 @@ class Subsample(Operator):
 
 @operator
 class Rbf(Operator):
-    """Euclidean radial basis units: the squared distance to each of ten fixed codes, drawings of the digits of 7x12 pixels.
+    """Euclidean radial basis units: the squared distance to each of ten fixed codes, drawings of the digits of
+    7x12 pixels.
 
     The paper shows its codes only as a picture; these are drawn anew. They are frozen: stored, never trained.
     """

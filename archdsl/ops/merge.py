@@ -88,7 +88,9 @@ class Concat(Operator):
         axis = self.axis(first)
         for other in inputs[1:]:
             if any(a != b for i, (a, b) in enumerate(zip(first.dims, other.dims, strict=True)) if i != axis):
-                raise Refusal("A0410", f"concat needs equal sizes but for the joined axis, these are {_together(inputs)}")
+                raise Refusal(
+                    "A0410", f"concat needs equal sizes but for the joined axis, these are {_together(inputs)}"
+                )
         total: Dim = sum((s.dims[axis] for s in inputs), 0)
         if compare(total, 0, "<="):
             raise Refusal("A0410", "concat of nothing")

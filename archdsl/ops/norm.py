@@ -7,21 +7,25 @@ from fractions import Fraction
 from ..ir.dims import Dim, compare, show
 from ..ir.operator import Operator, Refusal, Tensor, TorchForm, attribute, operator, position, switch
 from ..ir.shapes import Number, Shape
-from .formula import call, slot, times, name
+from .formula import call, name, slot, times
 
 _EPS = Fraction(1, 100_000)
 
 
 @operator
 class BatchNorm(Operator):
-    """Batch normalisation of each channel (Ioffe & Szegedy 2015). Its running mean and variance are statistics, not parameters."""
+    """Batch normalisation of each channel (Ioffe & Szegedy 2015). Its running mean and variance are statistics,
+    not parameters.
+    """
 
     word = "bn"
     family = "normalisation"
     accepts = ("map", "vector")
 
     eps: Number = attribute("number", _EPS, "added to the variance", minimum=0)
-    momentum: Number = attribute("number", Fraction(1, 10), "weight of the newest batch in the running statistics", minimum=0)
+    momentum: Number = attribute(
+        "number", Fraction(1, 10), "weight of the newest batch in the running statistics", minimum=0
+    )
     affine: bool = switch("a trained scale and shift a channel")
 
     def output(self, *inputs: Shape) -> Shape:
@@ -52,7 +56,8 @@ class BatchNorm(Operator):
 
 @operator
 class LocalResponseNorm(Operator):
-    """Normalisation across neighbouring channels, x / (k + alpha * sum of squares)^beta, with the constants AlexNet prints.
+    """Normalisation across neighbouring channels, x / (k + alpha * sum of squares)^beta, with the constants
+    AlexNet prints.
 
     PyTorch divides alpha by the size; the emitted code multiplies it back.
     """

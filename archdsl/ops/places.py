@@ -26,10 +26,14 @@ class Crop(Operator):
             raise Refusal("A0304", "crop takes a size, or `like` a value, and not both")
         wanted = inputs[1].space if self.size is None else spatial(self.word, shape, size=self.size)[0]
         if len(wanted) != len(shape.space):
-            raise Refusal("A0402", f"crop: {Size(wanted)!r} speaks of {len(wanted)} axes, but {shape} has {len(shape.space)}")
+            raise Refusal(
+                "A0402", f"crop: {Size(wanted)!r} speaks of {len(wanted)} axes, but {shape} has {len(shape.space)}"
+            )
         for have, want in zip(shape.space, wanted, strict=True):
             if compare(want, have, ">"):
-                raise Refusal("A0403", f"crop makes smaller, but {show(want)} is more than {show(have)}", argument="size")
+                raise Refusal(
+                    "A0403", f"crop makes smaller, but {show(want)} is more than {show(have)}", argument="size"
+                )
         return Shape("map", (shape.features, *wanted))
 
     def torch(self, *inputs: Shape) -> TorchForm:

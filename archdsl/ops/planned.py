@@ -1,9 +1,9 @@
 """Words of the language whose operators are not built yet, and what other tools call the words that are."""
 
-PLANNED = frozenset(
-    """lstm gru instancenorm rmsnorm image patches droppath normalize upsample resize pixelshuffle shuffle reshape pad
-    roll mixture""".split()
-)
+PLANNED = frozenset({
+    "lstm", "gru", "instancenorm", "rmsnorm", "image", "patches", "droppath", "normalize", "upsample", "resize",
+    "pixelshuffle", "shuffle", "reshape", "pad", "roll", "mixture",
+})  # fmt: skip
 
 SYNONYMS = {
     "batchnorm": "bn", "batch_norm": "bn", "batchnorm2d": "bn", "norm": "bn", "layernorm": "ln", "layer_norm": "ln",

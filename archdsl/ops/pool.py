@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import ClassVar
 
 from ..ir.dims import Dim, ceil_div, compare, show
-from ..ir.operator import Axes, Operator, Refusal, Slot, TorchCall, TorchForm, attribute, flag, operator, position, spatial
+from ..ir.operator import (
+    Axes,
+    Operator,
+    Refusal,
+    Slot,
+    TorchCall,
+    TorchForm,
+    attribute,
+    flag,
+    operator,
+    position,
+    spatial,
+)
 from ..ir.shapes import Constant, Shape
 from .formula import call, half, name, size, slot
 from .windows import same_padding, windows, windows_up
@@ -51,14 +63,20 @@ class _Pool(Operator):
         if len(given) > 1:
             raise Refusal("A0304", f"{self.word} takes {given[0]} or {given[1]}, not both")
         if shape.kind == "sequence" and not self.global_:
-            raise Refusal("A0401", f"{self.word} over a sequence is `{self.word} global`, but here comes {shape.describe()}")
+            raise Refusal(
+                "A0401", f"{self.word} over a sequence is `{self.word} global`, but here comes {shape.describe()}"
+            )
 
     def _window(self, shape: Shape) -> tuple[tuple[Dim, ...], tuple[Dim, ...], tuple[tuple[Dim, Dim], ...]]:
         assert self.size is not None
         stride = self.size if self.stride is None else self.stride
         kernel, steps, pad = spatial(self.word, shape, size=self.size, stride=stride, pad=self.pad)
         if self.same:
-            return kernel, steps, tuple(same_padding(n, k, s) for n, k, s in zip(shape.space, kernel, steps, strict=True))
+            return (
+                kernel,
+                steps,
+                tuple(same_padding(n, k, s) for n, k, s in zip(shape.space, kernel, steps, strict=True)),
+            )
         for k, p in zip(kernel, pad, strict=True):
             if compare(2 * p, k, ">"):
                 raise Refusal(
@@ -71,15 +89,17 @@ class _Pool(Operator):
             return ceil_div(length, stride)
         if self.ceil:
             return windows_up(self.word, length, kernel, stride, pad[0])
-        return windows(self.word, length, kernel, stride, *pad)
+        return windows(self.word, length, kernel, stride, pad)
 
     def torch(self, *inputs: Shape) -> TorchForm:
         shape = inputs[0]
         rank = len(shape.space)
         if self.global_:
             dims = tuple(range(2, 2 + rank)) if shape.kind == "map" else (1,)
-            function = TorchCall(self.reduction, (Slot(dims if len(dims) > 1 else dims[0]),))
-            return TorchForm(module=TorchCall(f"Global{self.torch_name}", (Slot(dims),)), function=function, method=True)
+            function = TorchCall(self.reduction, (Slot(dims if rank > 1 else min(dims)),))
+            return TorchForm(
+                module=TorchCall(f"Global{self.torch_name}", (Slot(dims),)), function=function, method=True
+            )
         if self.to is not None:
             target = slot(size(spatial(self.word, shape, to=self.to)[0]), "to")
             return TorchForm(
@@ -115,7 +135,9 @@ class _Pool(Operator):
 
 @operator
 class MaxPool(_Pool):
-    """The largest value of each window. Its stride is its size unless the line says otherwise; `to` makes the windows adaptive."""
+    """The largest value of each window. Its stride is its size unless the line says otherwise; `to` makes the windows
+    adaptive.
+    """
 
     word = "maxpool"
     family = "pooling"

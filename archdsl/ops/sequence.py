@@ -25,7 +25,9 @@ class Embedding(Operator):
         below = inputs[0].below
         if below is not None and compare(below, self.count, ">"):
             raise Refusal(
-                "A0415", f"numbers below {show(below)} need {show(below)} vectors, there are {show(self.count)}", argument="count"
+                "A0415",
+                f"numbers below {show(below)} need {show(below)} vectors, there are {show(self.count)}",
+                argument="count",
             )
         if len(inputs[0].dims) != 1:
             raise Refusal("A0401", f"embedding takes one axis of whole numbers, but here comes {inputs[0]}")
@@ -113,7 +115,9 @@ class Positions(Operator):
         self.check_kind(inputs[0])
         length = inputs[0].dims[0]
         if self.count is not None and compare(length, self.count, ">"):
-            raise Refusal("A0415", f"there are {show(self.count)} places, the sequence has {show(length)}", argument="count")
+            raise Refusal(
+                "A0415", f"there are {show(self.count)} places, the sequence has {show(length)}", argument="count"
+            )
         if self.count is None and not isinstance(length, int):
             raise Refusal("A0415", f"the length {show(length)} is not known: say how many places, `positions 1024`")
         return inputs[0]
@@ -193,6 +197,8 @@ class LayerScale(Operator):
 
     def torch(self, *inputs: Shape) -> TorchForm:
         places = len(inputs[0].space) if inputs[0].kind == "map" else 0
-        array = TorchCall("layer_scale", (slot(inputs[0].features, "features"), slot(self.value, "value"), Slot(places)))
+        array = TorchCall(
+            "layer_scale", (slot(inputs[0].features, "features"), slot(self.value, "value"), Slot(places))
+        )
         formula = Binary("*", Name("x"), Name("array"))
         return TorchForm(array=array, function=TorchCall(""), expression=formula, state=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from math import prod
 
+from ..expr import Binary, Name
 from ..ir.dims import Dim, compare, show
 from ..ir.operator import Operator, Refusal, Slot, TorchCall, TorchForm, operator, position
 from ..ir.shapes import Shape
-from ..expr import Binary, Name
 from .formula import slot
 
 
@@ -41,7 +41,9 @@ class Identity(Operator):
 
 @operator
 class Widen(Operator):
-    """Zero features behind those that came, up to the width: the parameter-free shortcut of option A (He et al. 2015)."""
+    """Zero features behind those that came, up to the width: the parameter-free shortcut of option A
+    (He et al. 2015).
+    """
 
     word = "widen"
     family = "rearrangement"
@@ -52,9 +54,7 @@ class Widen(Operator):
     def output(self, *inputs: Shape) -> Shape:
         self.check_kind(inputs[0])
         if compare(self.width, inputs[0].features, "<"):
-            raise Refusal(
-                "A0409", f"widen goes up, but {show(inputs[0].features)} features come in", argument="width"
-            )
+            raise Refusal("A0409", f"widen goes up, but {show(inputs[0].features)} features come in", argument="width")
         return inputs[0].with_features(self.width)
 
     def torch(self, *inputs: Shape) -> TorchForm:

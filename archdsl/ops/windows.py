@@ -11,24 +11,29 @@ def extent(size: Dim, dilation: Dim) -> Dim:
     return dilation * (size - 1) + 1
 
 
-def windows(word: str, length: Dim, size: Dim, stride: Dim, before: Dim, after: Dim, dilation: Dim = 1) -> Dim:
-    """How many windows fit: floor((n + p - d(k - 1) - 1) / s) + 1, as torch counts them. Refuses a window that does not fit."""
-    room = length + before + after - extent(size, dilation)
-    if compare(room, 0, "<"):
+def windows(word: str, length: Dim, size: Dim, stride: Dim, pads: tuple[Dim, Dim], *, dilation: Dim = 1) -> Dim:
+    """How many windows fit, as torch counts them: floor((n + p - d(k - 1) - 1) / s) + 1.
+
+    `pads` are what is put before and after. Refuses a window that does not fit.
+    """
+    wide, long = extent(size, dilation), length + pads[0] + pads[1]
+    if compare(long, wide, "<"):
         raise Refusal(
             "A0403",
-            f"{word}: a window of {show(extent(size, dilation))} does not fit into {show(length + before + after)}",
-            f"{show(length)} and padding {show(before)} + {show(after)}: the window is {show(extent(size, dilation) - length - before - after)} too large",
+            f"{word}: a window of {show(wide)} does not fit into {show(long)}",
+            f"{show(length)} and padding {show(pads[0])} + {show(pads[1])}: "
+            f"the window is {show(wide - long)} too large",
             "size",
         )
-    return room // stride + 1
+    return (long - wide) // stride + 1
 
 
 def windows_up(word: str, length: Dim, size: Dim, stride: Dim, pad: Dim) -> Dim:
-    """As `windows`, rounded up (ceil_mode): the last window may hang over, but starts inside the map or its left padding."""
-    windows(word, length, dim_min(size, length + 2 * pad), stride, pad, pad)
-    if compare(length + 2 * pad - size, 0, "<"):
-        windows(word, length, size, stride, pad, pad)
+    """As `windows`, rounded up (ceil_mode): the last one may hang over, but starts inside the map or its left padding.
+
+    Refuses a window that does not fit.
+    """
+    windows(word, length, size, stride, (pad, pad))
     return dim_min(ceil_div(length + 2 * pad - size, stride), (length + pad - 1) // stride) + 1
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..ir.dims import Dim, show
 
-GROUPED_FROM = 1_000
+GROUPED_FROM = 1_000_000
 """Numbers from here on get thousands separators."""
 
 _UNITS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "K"))

@@ -25,17 +25,40 @@ FILE = "grammar.tables"
 class SpecIndenter(Indenter):
     """Indentation as tokens; newlines inside brackets are none."""
 
-    NL_type = "_NL"
-    OPEN_PAREN_types = ["LSQB", "LPAR", "FUNC"]
-    CLOSE_PAREN_types = ["RSQB", "RPAR"]
-    INDENT_type = "_INDENT"
-    DEDENT_type = "_DEDENT"
-    tab_len = 8
+    @property
+    def NL_type(self) -> str:  # noqa: N802 - lark's names
+        """The token of a newline."""
+        return "_NL"
+
+    @property
+    def OPEN_PAREN_types(self) -> list[str]:  # noqa: N802
+        """Tokens that open a bracket."""
+        return ["LSQB", "LPAR", "FUNC"]
+
+    @property
+    def CLOSE_PAREN_types(self) -> list[str]:  # noqa: N802
+        """Tokens that close one."""
+        return ["RSQB", "RPAR"]
+
+    @property
+    def INDENT_type(self) -> str:  # noqa: N802
+        """The token of a deeper line."""
+        return "_INDENT"
+
+    @property
+    def DEDENT_type(self) -> str:  # noqa: N802
+        """The token of a shallower line."""
+        return "_DEDENT"
+
+    @property
+    def tab_len(self) -> int:
+        """Blanks in a tab; the readers have refused tabs before."""
+        return 8
 
 
 def grammar() -> str:
     """The text of the grammar."""
-    return files(__package__).joinpath("grammar.lark").read_text(encoding="utf-8")
+    return files("archdsl.syntax").joinpath("grammar.lark").read_text(encoding="utf-8")
 
 
 def stamp(text: str) -> bytes:
@@ -60,12 +83,12 @@ def build(text: str, *, strict: bool = False) -> Lark:
 def load() -> Lark:
     """The parser, from the tables of the package where they are current, else from the grammar."""
     text = grammar()
-    stored = files(__package__).joinpath(FILE)
+    stored = files("archdsl.syntax").joinpath(FILE)
     if stored.is_file():
         mark, _, tables = stored.read_bytes().partition(b"\n")
         if mark == stamp(text):
             parser = Lark.__new__(Lark)
-            return parser._load(pickle.loads(tables), postlex=SpecIndenter())  # type: ignore[reportPrivateUsage]  # noqa: S301
+            return parser._load(pickle.loads(tables), postlex=SpecIndenter())  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType]  # noqa: S301
     return build(text)
 
 
@@ -73,7 +96,7 @@ def save(path: Path) -> None:
     """Write the tables of the grammar as it stands."""
     text = grammar()
     written = io.BytesIO()
-    build(text).save(written)
+    build(text).save(written)  # pyright: ignore[reportUnknownMemberType] - untyped in lark
     tables = pickle.loads(written.getvalue())  # noqa: S301
     tables["data"]["options"]["postlex"] = None  # given anew when the tables are loaded
     path.write_bytes(stamp(text) + b"\n" + pickle.dumps(tables, protocol=4))

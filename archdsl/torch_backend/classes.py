@@ -7,7 +7,7 @@ have in common is the skeleton, what differs becomes arguments and conditions.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from .. import expr as ex
 from ..ir import graph as g
@@ -65,7 +65,7 @@ class ClassWriter:
     def walk(self) -> None:
         first = self.lanes[0].instance
         for at, name in enumerate(first.entry_names):
-            variable = "x" if at == 0 and len(first.entry) == 1 or name == "x" else variable_name(name)
+            variable = "x" if (at == 0 and len(first.entry) == 1) or name == "x" else variable_name(name)
             shapes = {n: lane.instance.shapes[lane.instance.entry[at]] for n, lane in enumerate(self.lanes)}
             features = self.entry_features() if at == 0 else None
             vids = {n: lane.instance.entry[at] for n, lane in enumerate(self.lanes)}
@@ -291,7 +291,9 @@ class ClassWriter:
             raise UnmergeableError
         layer = next(iter(layers.values()))
         args = tuple(
-            self.formulas.render({n: c.args[at].value for n, c in calls.items()}, self.source(layer, s, inputs), slot_name(s, at))
+            self.formulas.render(
+                {n: c.args[at].value for n, c in calls.items()}, self.source(layer, s, inputs), slot_name(s, at)
+            )
             for at, s in enumerate(first.args)
         )
         kwargs: list[tuple[str, py.Expr]] = []
@@ -352,12 +354,11 @@ class ClassWriter:
         self.emitter.use(form.function.name)
         return py.Call(py.Name(form.function.name), (x, member))
 
-    def expressed(
-        self, layers: Mapping[int, g.Layer], form: TorchForm, inputs: Sequence[Value], x: py.Expr
-    ) -> py.Expr:
+    def expressed(self, layers: Mapping[int, g.Layer], form: TorchForm, inputs: Sequence[Value], x: py.Expr) -> py.Expr:
         """A stateless layer as a formula of its input; a def that only abbreviates it becomes a function."""
         layer = next(iter(layers.values()))
-        assert form.expression is not None and form.function is not None
+        assert form.expression is not None
+        assert form.function is not None
         slots = {s.source.id: s for s in form.function.args if isinstance(s.source, ex.Name)}
         names = {n: self.formulas.render({0: s.value}, self.source(layer, s, inputs), n) for n, s in slots.items()}
         short = layer.abbreviation
@@ -368,7 +369,9 @@ class ClassWriter:
 
     def tied_call(self, layer: g.Layer, codes: Sequence[py.Expr]) -> py.Expr:
         """A linear layer whose matrix is another's."""
-        if layer.operator.word != "linear" or any(t.name == "bias" for t in layer.operator.tensors(Shape("vector", (1,)))):
+        if layer.operator.word != "linear" or any(
+            t.name == "bias" for t in layer.operator.tensors(Shape("vector", (1,)))
+        ):
             raise NotEmittedError(f"{layer.operator.word} with a shared array")
         (_, path), *_ = layer.tied
         self.emitter.use("F.linear")
@@ -516,7 +519,11 @@ class ClassWriter:
         present = {n: c for n, c in choices.items() if c.body}
         absent = {n: c for n, c in choices.items() if not c.body}
         first = next(iter(choices.values()))
-        if len(first.tests) != 1 or {c.taken for c in absent.values()} != {1} or len({len(c.body) for c in present.values()}) != 1:
+        if (
+            len(first.tests) != 1
+            or {c.taken for c in absent.values()} != {1}
+            or len({len(c.body) for c in present.values()}) != 1
+        ):
             raise UnmergeableError
         items = {n: _single(c.body) for n, c in present.items()}
         if any(i is None or i.label is None for i in items.values()):
@@ -562,7 +569,9 @@ class ClassWriter:
         if len(taken) != len(residuals):
             self.maybe_residual(residuals, taken, x)
             return
-        self.add({n: r.main.output for n, r in taken.items()}, {n: _shortcut(r).output for n, r in taken.items()}, taken)
+        self.add(
+            {n: r.main.output for n, r in taken.items()}, {n: _shortcut(r).output for n, r in taken.items()}, taken
+        )
 
     def add(self, mains: Mapping[int, int], shortcuts: Mapping[int, int], nodes: Mapping[int, g.Residual]) -> None:
         y, other = self.get(mains), self.get(shortcuts)
@@ -620,9 +629,7 @@ class ClassWriter:
         shapes = self.lanes[lane].instance.shapes
         return join.operator.torch(*(shapes[v] for v in join.inputs))
 
-    def joined(
-        self, joins: Mapping[int, g.Join], forms: Mapping[int, TorchForm], codes: Sequence[py.Expr]
-    ) -> py.Expr:
+    def joined(self, joins: Mapping[int, g.Join], forms: Mapping[int, TorchForm], codes: Sequence[py.Expr]) -> py.Expr:
         call = next(iter(forms.values())).function
         assert call is not None
         if call.name in _OUTLINE.values():
@@ -717,9 +724,14 @@ def slot_name(slot: Slot, at: int) -> str:
     return f"argument{at + 1}"
 
 
-def _all(nodes: Mapping[int, g.Node], kind: type):  # type: ignore[no-untyped-def]
-    assert all(isinstance(n, kind) for n in nodes.values())
-    return nodes
+Kind = TypeVar("Kind", bound=g.Node)
+
+
+def _all(nodes: Mapping[int, g.Node], kind: type[Kind]) -> dict[int, Kind]:
+    """The nodes as what they are."""
+    found = {n: node for n, node in nodes.items() if isinstance(node, kind)}
+    assert len(found) == len(nodes)
+    return found
 
 
 def _is(lane: Lane, name: str, axis: int) -> bool:

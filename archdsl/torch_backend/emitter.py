@@ -17,8 +17,8 @@ from ..ir.graph import Instance, Invoke, Network, Node, Reuse
 from ..ir.shapes import Constant, Size
 from . import pycode as py
 from .classes import ClassWriter
-from .members import variable_name
 from .formulas import FEATURES, Formal, NotEmittedError, UnmergeableError, literal
+from .members import variable_name
 from .pyprint import show as print_module
 from .values import inside
 
@@ -91,7 +91,9 @@ class Emitter:
         except UnmergeableError:
             alike = [i for i in group if _structure(i) == _structure(instance)]
             if len(alike) == len(group):
-                raise NotEmittedError(f"the instances of `{instance.name or instance.scope.title}` differ too much") from None
+                raise NotEmittedError(
+                    f"the instances of `{instance.name or instance.scope.title}` differ too much"
+                ) from None
             for other in group:
                 if other not in alike and id(other) not in self.writers:
                     self.groups[_key(other)] = [i for i in group if i not in alike]
@@ -203,7 +205,9 @@ class Emitter:
     def class_docstring(self, writer: ClassWriter, instance: Instance) -> str:
         if not writer.is_root:
             return f"`{instance.heading}`" if instance.heading else instance.name
-        shapes = ", ".join(f"{n} {s}" if len(self.network.inputs) > 1 else str(s) for n, s in self.network.inputs.items())
+        shapes = ", ".join(
+            f"{n} {s}" if len(self.network.inputs) > 1 else str(s) for n, s in self.network.inputs.items()
+        )
         return f"{self.network.title or 'The network'} for {shapes} inputs."
 
 
@@ -213,7 +217,9 @@ def emit_source(network: Network) -> str:
         return Emitter(network, network.title).source()
     except (NotEmittedError, UnmergeableError) as error:
         what = str(error) or "this network"
-        raise SpecError([Diagnostic("A1001", f"{what} cannot be written as PyTorch source yet".replace("  ", " "))]) from None
+        raise SpecError(
+            [Diagnostic("A1001", f"{what} cannot be written as PyTorch source yet".replace("  ", " "))]
+        ) from None
 
 
 def _function(name: str, body: py.Expr) -> py.FunctionDef:
@@ -302,7 +308,11 @@ def _last_widths(instance: Instance) -> set[int]:
         operator = getattr(node, "operator", None)
         if operator is not None and any(a.name == "width" for a in operator.arguments()):
             last.add(id(node))
-        elif operator is not None and type(node).__name__ == "Layer" and not operator.tensors(*(instance.shapes[v] for v in inputs)):
+        elif (
+            operator is not None
+            and type(node).__name__ == "Layer"
+            and not operator.tensors(*(instance.shapes[v] for v in inputs))
+        ):
             wanted.update(inputs)
     return last
 
@@ -381,7 +391,7 @@ def _renamed(node: Any, names: dict[str, str]) -> Any:
 @cache
 def _helper_texts() -> dict[str, tuple[str, frozenset[str]]]:
     """Each helper's text, and the other helpers it mentions, in the order of their file."""
-    text = files(__package__).joinpath("helpers.py").read_text(encoding="utf-8")
+    text = files("archdsl.torch_backend").joinpath("helpers.py").read_text(encoding="utf-8")
     found: dict[str, tuple[str, frozenset[str]]] = {}
     nodes: list[tuple[str, ast.stmt]] = []
     for node in ast.parse(text).body:

@@ -240,7 +240,7 @@ class Formulas:
             case ex.Logic():
                 parts = [p for p in (source.left, source.right) if not self._neutral(p, source.op)]
                 coded = tuple(self.code(p) for p in parts)
-                return py.BoolOp(source.op, coded) if len(coded) > 1 else coded[0]
+                return coded[0] if len(parts) == 1 else py.BoolOp(source.op, coded)  # pyright: ignore[reportGeneralTypeIssues]
             case ex.Not():
                 return py.Unary("not", self.code(source.operand))
             case ex.Compare():

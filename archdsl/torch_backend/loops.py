@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from .. import expr as ex
@@ -131,7 +132,7 @@ def _prefix(turns: Sequence[Turn]) -> tuple[str | None, int]:
 def _growth(turns: Sequence[Turn]) -> int | None:
     """By how much the features of what flows in grow a turn, in all lanes alike."""
     found: set[int] = set()
-    for before, after in zip(turns, turns[1:], strict=False):
+    for before, after in pairwise(turns):
         if before.lane == after.lane:
             a, b = before.entry.features, after.entry.features
             if not isinstance(a, int) or not isinstance(b, int) or before.entry.space != after.entry.space:

@@ -92,9 +92,13 @@ class Variables:
 
     def choose(self, assigned: Value, label: str | None = None) -> str:
         """A name for a value: its label if several read it, else `x`, else `out`."""
-        if label is not None and assigned.uses > 1 and py.identifier(label) and label not in ("self", "torch", "F", "nn"):
-            if self.free(label, assigned):
-                return label
+        if (
+            label is not None
+            and assigned.uses > 1
+            and py.identifier(label)
+            and label not in ("self", "torch", "F", "nn")
+        ) and self.free(label, assigned):
+            return label
         for name in ("x", "out"):
             if self.free(name, assigned):
                 return name

@@ -6,7 +6,7 @@ import itertools
 import linecache
 import types
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -101,14 +101,15 @@ def check_shapes(network: Network, module: nn.Module, values: Mapping[str, int])
     expected = _expected(network, values)
     seen: dict[str, tuple[int, ...]] = {}
     handles: list[Any] = []
-    for path, part in module.named_modules():
+    root: Any = module
+    for path, part in root.named_modules():
         if path in expected:
             handles.append(part.register_forward_hook(_recorder(path, seen)))
     module.eval()
     inputs = [_input(shape, values) for shape in network.inputs.values()]
     try:
         with torch.no_grad():
-            output = module(*inputs)
+            output: Any = root(*inputs)
     except Exception as error:
         raise EmissionError(f"emitted module does not run: {error}") from error
     finally:
@@ -117,9 +118,14 @@ def check_shapes(network: Network, module: nn.Module, values: Mapping[str, int])
     for path, shape in seen.items():
         if shape != expected[path]:
             raise EmissionError(f"{path} should give {expected[path]}, gives {shape}")
-    main = output[0] if isinstance(output, tuple) else output
+    main = _first(output)
     if tuple(main.shape[1:]) != sizes(network.root.result, values):
         raise EmissionError(f"the output should be {network.root.result}, is {tuple(main.shape[1:])}")
+
+
+def _first(output: object) -> Any:
+    """The main output."""
+    return cast("tuple[object, ...]", output)[0] if isinstance(output, tuple) else output
 
 
 def _expected(network: Network, values: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
@@ -131,8 +137,8 @@ def _expected(network: Network, values: Mapping[str, int]) -> dict[str, tuple[in
 
 
 def _recorder(path: str, seen: dict[str, tuple[int, ...]]) -> Any:
-    def record(_module: nn.Module, _args: object, output: object) -> None:
-        first = output[0] if isinstance(output, tuple) else output
+    def record(_module: nn.Module, _args: object, output: Any) -> None:
+        first = _first(output)
         if isinstance(first, Tensor):
             seen.setdefault(path, tuple(first.shape[1:]))
 
