@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..diagnostics import Span
+from ..diagnostics import Span, fail
+from ..ir.dims import DimTooLarge
 from ..ir.graph import Invoke, Layer, Level, Network, Reuse
 from ..ir.names import Place, walk
 from ..ir.shapes import Shape
@@ -61,8 +62,16 @@ class Analysis:
 def analyze(network: Network) -> Analysis:
     """Shapes, parameters, multiply-adds and connections of a network, and its facts checked.
 
-    Nothing is run and torch is not needed. Counts are per example; sizes may be symbolic.
+    Nothing is run and torch is not needed. Counts are per example; sizes may be symbolic. Raises SpecError where
+    symbolic counts grow beyond any bound.
     """
+    try:
+        return _analyze(network)
+    except DimTooLarge as error:
+        fail("A0801", f"a count of this network is {error}, more than any needs", None)
+
+
+def _analyze(network: Network) -> Analysis:
     counter = Counter()
     tree = tuple(rows(network, counter, True))
     count = sum(r.times for r in tree if r.kind in ("layer", "again"))

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from .. import expr as ex
 from ..diagnostics import Span, SpecError, fail
 from ..ir import graph as g
+from ..ir.dims import DimTooLarge
 from ..ir.evaluate import evaluate_test
 from ..syntax import tree as t
 from .builder import Builder, Made
@@ -38,7 +39,7 @@ class BodyBuilder(Builder):
                     continue
                 made, x = self._statement(statement, x)
                 nodes.extend(made)
-            except SpecError as error:
+            except (SpecError, DimTooLarge) as error:
                 x = self.recover(error, statement)
         return nodes, x
 
@@ -91,7 +92,11 @@ class BodyBuilder(Builder):
         return [g.Choice(tuple(tests), len(tests) if taken < 0 else taken, tuple(body), y, choice.span)], y
 
     def _branch(self, branch: t.Block | t.Statement, x: int) -> Made:
-        return self.inline(branch, x) if isinstance(branch, t.Block) else self._statement(branch, x)
+        if not isinstance(branch, t.Block):
+            return self._statement(branch, x)
+        return (
+            self._line(*self.inline(branch, x), branch.facts, branch.span) if branch.facts else self.inline(branch, x)
+        )
 
     # -- chains
 
@@ -103,7 +108,7 @@ class BodyBuilder(Builder):
             try:
                 made, x = self._item(item, x)
                 nodes.extend(made)
-            except SpecError as error:
+            except (SpecError, DimTooLarge) as error:
                 x = self.recover(error, item)
         return nodes, x
 

@@ -15,6 +15,7 @@ from typing import TypeAlias
 from .. import expr as ex
 from ..diagnostics import Diagnostic, Span, SpecError, fail
 from ..ir import graph as g
+from ..ir.dims import DimTooLarge
 from ..ir.evaluate import Env, describe, evaluate
 from ..ir.operator import Operator, Refusal
 from ..ir.shapes import Constant, Shape
@@ -194,11 +195,14 @@ class Builder(ABC):
 
     # -- mistakes
 
-    def recover(self, error: SpecError, culprit: t.Statement | t.Item) -> int:
+    def recover(self, error: SpecError | DimTooLarge, culprit: t.Statement | t.Item) -> int:
         """Take a mistake; what depends on it is unknown, and so are the labels it would have defined."""
         if isinstance(error, TooLargeError):
             raise error
-        self.session.take(error)
+        if isinstance(error, SpecError):
+            self.session.take(error)
+        else:
+            self.session.report(Diagnostic("A0801", f"{error} is more than any network needs", culprit.span))
         value = self.unknown()
         label = culprit.label if isinstance(culprit, t.Item | t.Level) else None
         if label is not None:

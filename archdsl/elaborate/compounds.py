@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from collections.abc import Sequence
+
 from ..diagnostics import Diagnostic, Span, fail
 from ..ir import graph as g
 from ..ir.dims import compare, show
@@ -50,11 +52,11 @@ def residual(b: Builder, head: t.Residual, body: Under, x: int, span: Span) -> M
         fail("A0109", "a residual has one shortcut", shortcuts[1].span)
     rest = [s for s in statements if _shortcut(s) is None]
     first = bool(shortcuts) and _shortcut(statements[0]) is not None
-    shortcut = _arm(b, shortcuts[0].body, x) if first and taken else None
+    shortcut = _arm(b, statements, x) if first and taken else None
     nodes, y = b.statements(rest, x)
     main = g.Arm(x, tuple(nodes), y, span)
     if shortcuts and taken and not first:
-        shortcut = _arm(b, shortcuts[0].body, x)
+        shortcut = _arm(b, statements, x)
     output = y
     if taken:
         output = b.new_value(_added(b, y, x if shortcut is None else shortcut.output, head.span))
@@ -69,9 +71,18 @@ def _shortcut(statement: t.Statement) -> t.Compound | None:
     return inner if isinstance(inner, t.Compound) and isinstance(inner.head, t.Shortcut) else None
 
 
-def _arm(b: Builder, body: Under, x: int) -> g.Arm:
-    nodes, y = b.inline(body, x)
-    return g.Arm(x, tuple(nodes), y, body.span)
+def _arm(b: Builder, statements: Sequence[t.Statement], x: int) -> g.Arm:
+    """The shortcut among the statements of a residual, with the facts on its line."""
+    for statement in statements:
+        shortcut = _shortcut(statement)
+        if shortcut is not None:
+            nodes, y = b.inline(shortcut.body, x)
+            block = shortcut.body.facts if isinstance(shortcut.body, t.Block) else ()
+            facts = statement.facts if isinstance(statement, t.Line) else block
+            claims = b.claimed(facts)
+            body = (g.Line(tuple(nodes), y, claims, shortcut.span),) if claims else tuple(nodes)
+            return g.Arm(x, body, y, shortcut.span)
+    raise AssertionError("a residual that has a shortcut")
 
 
 def _added(b: Builder, y: int, other: int, span: Span) -> Shape | None:
@@ -152,7 +163,7 @@ def _shares(b: Builder, head: t.Join, x: int, paths: int) -> tuple[int, ...]:
     shape = b.shapes[x]
     if shape is None:
         return tuple(b.unknown() for _ in range(paths))
-    if compare(shape.features % paths, 0, "==") is not True:
+    if compare(shape.features % paths, 0, "==") is False:
         problem = f"{paths} shares do not divide the {show(shape.features)} features of {shape}"
         fail("A0413", problem, head.split.span)
     share = shape.with_features(shape.features // paths)

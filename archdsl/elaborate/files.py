@@ -6,7 +6,7 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
-from ..diagnostics import Collector, SourceFile, Span, fail
+from ..diagnostics import Collector, SourceFile, Span, did_you_mean, fail
 from ..spec import Link, Spec, Table, read_spec
 from ..syntax.containers import read_file, read_sections
 from ..syntax.tree import Argument, Block, Choice, Claim, Compound, Dash, Level, Line, Positional, Statement
@@ -123,7 +123,8 @@ def merge(base: Spec, own: Spec) -> Spec:
         word: _merge_arguments(base.defaults.get(word, ()), own.defaults.get(word, ()))
         for word in [*base.defaults, *own.defaults]
     }
-    tables = base.tables if _only_chooses(own) else {n: _without_claims(t) for n, t in base.tables.items()}
+    _check_parameters(base, own)
+    tables = base.tables if _only_chooses(base, own) else {n: _without_claims(t) for n, t in base.tables.items()}
     return own.model_copy(
         update={
             "network": own.network or base.network,
@@ -143,10 +144,25 @@ def merge(base: Spec, own: Spec) -> Spec:
     )
 
 
-def _only_chooses(spec: Spec) -> bool:
-    """Whether a file sets no more than parameters of the file it extends, whose claims then still speak."""
-    sections = (spec.definitions, spec.layers, spec.changes, spec.inputs, spec.defaults, spec.maps, spec.tables)
-    return not any(sections)
+def _adds(spec: Spec) -> bool:
+    """Whether a file has anything besides parameters that a network is made of."""
+    return any((spec.definitions, spec.layers, spec.changes, spec.inputs, spec.defaults, spec.maps, spec.tables))
+
+
+def _only_chooses(base: Spec, own: Spec) -> bool:
+    """Whether a file does no more than choose rows of the file it extends, whose claims then still speak."""
+    heads = {table.names[0] for table in base.tables.values() if table.names}
+    same = {n for n, cell in own.parameters.items() if base.parameters.get(n) == cell}
+    return not _adds(own) and set(own.parameters) <= heads | same
+
+
+def _check_parameters(base: Spec, own: Spec) -> None:
+    """Refuse a parameter that nothing in either file can know of."""
+    columns = {name for table in base.tables.values() for name in table.names}
+    for name, span in own.parameter_spans.items():
+        if not _adds(own) and name not in base.parameters and name not in columns:
+            known = [*base.parameters, *columns]
+            fail("A0205", f"the file it extends has no parameter `{name}`", span, did_you_mean(name, known))
 
 
 def _merge_arguments(base: tuple[Argument, ...], own: tuple[Argument, ...]) -> tuple[Argument, ...]:

@@ -15,7 +15,7 @@ from ..syntax import tree as t
 from .arguments import bind_formals
 from .builder import Builder, Made, Site
 from .entry import bind_sizes, input_shapes
-from .labels import Target
+from .labels import Labels, Target
 from .references import look
 from .session import File, Given
 
@@ -30,7 +30,7 @@ def splice(b: Builder, site: Site, definition: Definition) -> Made:
     env = b.file.env().with_names(_def_names(b, call, signature, site.x))
 
     def make(y: int) -> Made:
-        with b.within(env=env, defs=(*b.defs, definition)):
+        with b.within(env=env, labels=Labels(None, b.labels.path), defs=(*b.defs, definition)):
             return b.statements(definition.body.statements, y)
 
     return make(site.x) if site.label is None else b.named_level(site.label, call.span, site.x, make)

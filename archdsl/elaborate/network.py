@@ -15,7 +15,7 @@ from .body import BodyBuilder
 from .builder import Builder
 from .claims import count_claim
 from .entry import bind_sizes, input_shapes, spec_span, symbols_of
-from .parameters import Parameters, rows_as_variants, same
+from .parameters import Parameters, claiming_rows, root_of, same
 from .session import File, Given, Session
 
 
@@ -143,8 +143,8 @@ def row_claims(spec: Spec, parameters: Parameters, overrides: Mapping[str, Const
     """What the chosen row of a table claims, all other parameters being the file's own."""
     own = Parameters(spec, {})
     changed = {n for n, v in overrides.items() if not same(own.value(n), v)}
-    for table, head, cell, row in rows_as_variants(spec):
-        if changed - {head} or not same(parameters.cell(cell), parameters.value(head)):
+    for table, head, cell, row in claiming_rows(spec):
+        if changed - {root_of(spec, head)} or not same(parameters.cell(cell), parameters.value(head)):
             continue
         for column, value in zip(table.columns, row, strict=True):
             if column.claim and value.value is not False:

@@ -137,6 +137,23 @@ def rows_as_variants(spec: Spec) -> list[tuple[Table, str, Cell, tuple[Cell, ...
     return found
 
 
+def claiming_rows(spec: Spec) -> list[tuple[Table, str, Cell, tuple[Cell, ...]]]:
+    """As `rows_as_variants`, with the tables that a column of another chooses from."""
+    found: list[tuple[Table, str, Cell, tuple[Cell, ...]]] = []
+    for table in switches(spec):
+        at = [c.name for c in table.columns].index(table.names[0])
+        found.extend((table, table.names[0], row[at], row) for row in table.rows)
+    return found
+
+
+def root_of(spec: Spec, head: str) -> str:
+    """The parameter that decides the head of a switch, through the tables that choose it."""
+    columns = switch_columns(spec)
+    while head not in spec.parameters and head in columns:
+        head = columns[head].names[0]
+    return head
+
+
 def parse_override(spec: Spec, name: str, value: Constant, span: Span | None = None) -> None:
     """Refuse to set what is no parameter."""
     names = [*spec.parameters, *switch_columns(spec)]

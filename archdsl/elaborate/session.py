@@ -10,11 +10,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from ..diagnostics import Collector, Diagnostic, Label, Span, SpecError, fail
+from ..diagnostics import Collector, Diagnostic, Label, Span, SpecError, did_you_mean, fail
 from ..ir.evaluate import Bound, Env
 from ..ir.graph import Instance, Scope
-from ..ir.operator import find_operator
+from ..ir.operator import find_operator, operators
 from ..ir.shapes import Constant, Grid, Shape
+from ..ops import PLANNED
 from ..spec import Definition, Spec
 from .files import Library
 from .mentions import Mentions
@@ -134,3 +135,11 @@ def _check_words(spec: Spec) -> None:
     for name, definition in spec.definitions.items():
         if find_operator(name) is not None:
             fail("A0611", f"`{name}` is a layer's word; a module or def needs another name", definition.span)
+    flags = {a.name for cls in operators().values() for a in cls.arguments() if a.use == "flag"}
+    for name, span in spec.parameter_spans.items():
+        if name in flags:
+            fail("A0611", f"`{name}` is a flag of a layer; a parameter needs another name", span)
+    for word, span in spec.default_spans.items():
+        if find_operator(word) is None and word not in PLANNED:
+            help = did_you_mean(word, [*operators(), *PLANNED])
+            fail("A0201", f"`default` speaks of layers, and `{word}` is none", span, help)

@@ -24,7 +24,7 @@ Type = Literal["axes", "whole", "number", "word", "grid", "shape", "bool"]
 Role = Literal["trained", "statistic", "counter", "frozen"]
 
 
-class Refusal(Exception):  # noqa: N818 - an operator refuses; its users know the word
+class Refusal(Exception):
     """An operator's word that it cannot be applied here. `argument` names the culprit, so that the caret finds it."""
 
     def __init__(self, code: str, message: str, help: str | None = None, argument: str | None = None) -> None:

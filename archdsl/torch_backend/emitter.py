@@ -216,10 +216,9 @@ def emit_source(network: Network) -> str:
     try:
         return Emitter(network, network.title).source()
     except (NotEmittedError, UnmergeableError) as error:
-        what = str(error) or "this network"
-        raise SpecError(
-            [Diagnostic("A1001", f"{what} cannot be written as PyTorch source yet".replace("  ", " "))]
-        ) from None
+        why = str(error) or "instances of one module differ too much"
+        message = f"this network cannot be written as PyTorch source yet: {why}"
+        raise SpecError([Diagnostic("A1001", message)]) from None
 
 
 def _function(name: str, body: py.Expr) -> py.FunctionDef:

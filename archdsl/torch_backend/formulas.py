@@ -22,6 +22,9 @@ from . import pycode as py
 FEATURES = "#features"
 """The name under which an expression mentions the features of the entry, where the heading has no name for them."""
 
+MAX_RATIO = 10_000
+"""Up to this denominator a ratio is printed as one: `2 / 3`, `1 / 255`."""
+
 _FEATURE_SLOTS = frozenset({"in_channels", "in_features"})
 """Slots that follow from what flows in: they lend their name to no parameter."""
 
@@ -63,7 +66,7 @@ def literal(value: Constant | tuple[object, ...]) -> py.Expr:
     if isinstance(value, Grid):
         return py.Tuple(tuple(py.Lit("".join("X" if cell else "." for cell in row)) for row in value.rows))
     if isinstance(value, Fraction):
-        if Fraction(repr(float(value))) == value:
+        if Fraction(repr(float(value))) == value or value.denominator > MAX_RATIO:
             return py.Lit(float(value))
         return py.Bin("/", py.Lit(value.numerator), py.Lit(value.denominator))
     if isinstance(value, Poly):

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from .. import expr as ex
-from ..ir.graph import Body, Instance, Invoke, Join, Layer, Node, Residual, Reuse, SideOutput
+from ..ir.graph import (
+    Body, Choice, Instance, Invoke, Join, Layer, Level, Line, Node, Repeat, Residual, Reuse, Run, SideOutput,
+)  # fmt: skip
 from ..ir.lookup import arms
 from ..ir.shapes import Shape
 from . import pycode as py
@@ -43,8 +45,31 @@ def _count(body: Body, uses: Counter[int]) -> None:
     for node in body:
         for value in consumed(node):
             uses[value] += 1
+        if isinstance(node, Repeat):
+            for run in node.runs:
+                _count_run(run, uses)
+            continue
         for inner in inside(node):
             _count(inner, uses)
+
+
+def _count_run(run: Run, uses: Counter[int]) -> None:
+    """What an iteration reads from outside is read by each of its equals."""
+    inner: Counter[int] = Counter()
+    _count(run.body, inner)
+    own = {run.input, *_made(run.body)}
+    for value, count in inner.items():
+        uses[value] += count if value in own else count * run.count
+
+
+def _made(body: Body) -> Iterable[int]:
+    for node in body:
+        if not isinstance(node, SideOutput):
+            yield node.output
+        if isinstance(node, Join):
+            yield from node.shares
+        for part in inside(node):
+            yield from _made(part)
 
 
 def consumed(node: Node) -> Iterable[int]:
@@ -64,8 +89,6 @@ def consumed(node: Node) -> Iterable[int]:
 
 def inside(node: Node) -> Iterable[Body]:
     """The bodies inside a node."""
-    from ..ir.graph import Choice, Level, Line, Repeat
-
     match node:
         case Level() | Line() | Choice() | SideOutput():
             return (node.body,)
