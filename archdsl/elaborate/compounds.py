@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..diagnostics import Diagnostic, Span, fail
 from ..ir import graph as g

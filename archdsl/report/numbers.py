@@ -13,8 +13,8 @@ _UNITS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "K"))
 def exact(count: Dim) -> str:
     """A number as it is.
 
-    >>> exact(48120), exact(12)
-    ('48,120', '12')
+    >>> exact(25557032), exact(48120)
+    ('25,557,032', '48120')
     """
     if not isinstance(count, int):
         return show(count)

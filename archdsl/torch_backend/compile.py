@@ -40,7 +40,9 @@ def _check_names(network: Network, names: str) -> None:
 
 
 def build(network: Network, names: str | None = None) -> nn.Module:
-    """The module in memory, from the same source as `emit` gives."""
+    """The module in memory, from the same source as `emit` gives. Raises ImportError where torch is not installed."""
+    if find_spec("torch") is None:
+        raise ImportError("building a module needs torch: pip install 'archdsl[torch]'")
     from .verify import instantiate
 
     return instantiate(emit(network, names))

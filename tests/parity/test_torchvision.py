@@ -22,6 +22,11 @@ CASES = [
     *((name, "vgg", parameters) for name, parameters in VGGS),
     ("googlenet", "googlenet_torchvision", {}),
     *((f"densenet{depth}", "densenet", {"depth": depth}) for depth in (121, 161, 169, 201)),
+    ("squeezenet1_0", "squeezenet", {"version": "1.0"}),
+    ("squeezenet1_1", "squeezenet", {"version": "1.1"}),
+    ("mobilenet_v2", "mobilenetv2", {}),
+    ("mobilenet_v3_large", "mobilenetv3", {"size": "large"}),
+    ("mobilenet_v3_small", "mobilenetv3", {"size": "small"}),
 ]
 VALUES = [c for c in CASES if not c[0].startswith("densenet") or c[0] == "densenet121"]
 UNINITIALISED = {"init_weights": False}  # torchvision's own initialisation of these takes seconds

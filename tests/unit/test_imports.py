@@ -121,8 +121,7 @@ def test_imports_run_downwards() -> None:
 def test_the_check_can_fail(module: str, line: str, problem: str) -> None:
     texts = sources(ROOT)
     texts[module] = f"{texts.get(module, '')}\n{line}\n"
-    (found,) = problems(texts)
-    assert found.startswith(problem)
+    assert any(found.startswith(problem) for found in problems(texts))
 
 
 def test_a_type_checkers_import_is_no_cycle() -> None:
