@@ -8,7 +8,20 @@ from dataclasses import dataclass, field
 
 from .. import expr as ex
 from ..ir.graph import (
-    Body, Choice, Instance, Invoke, Join, Layer, Level, Line, Node, Repeat, Residual, Reuse, Run, SideOutput,
+    Body,
+    Choice,
+    Instance,
+    Invoke,
+    Join,
+    Layer,
+    Level,
+    Line,
+    Node,
+    Repeat,
+    Residual,
+    Reuse,
+    Run,
+    SideOutput,
 )  # fmt: skip
 from ..ir.lookup import arms
 from ..ir.shapes import Shape
