@@ -1,0 +1,159 @@
+"""Residuals and joins: where ways part and come together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+from .. import expr as ex
+from ..ir import graph as g
+from ..ir.lookup import arms
+from ..ir.names import Namer
+from ..ir.operator import TorchForm
+from . import pycode as py
+from .formulas import UnmergeableError, literal
+from .layers import LayerWriter
+from .values import Value
+from .writer import Nodes, all_of
+
+_INFIX = ("+", "*")
+
+
+class JoinWriter(LayerWriter):
+    """Writes residuals and joins."""
+
+    def residual(self, nodes: Nodes, namers: Mapping[int, Namer]) -> None:
+        residuals = all_of(nodes, g.Residual)
+        x = self.get({n: r.main.input for n, r in residuals.items()})
+        taken = {n: r for n, r in residuals.items() if r.taken}
+        if not taken:
+            self.bodies({n: r.main.body for n, r in residuals.items()}, namers)
+            return
+        self.settle(x)
+        first = next(iter(taken.values()))
+        for arm in arms(first):
+            main = arm is first.main
+            lanes = residuals if main else taken
+            bodies = {n: (r.main if main else _shortcut(r)).body for n, r in lanes.items()}
+            self.bodies(bodies, namers)
+        if len(taken) != len(residuals):
+            self.maybe_residual(residuals, taken, x)
+            return
+        self.add(
+            {n: r.main.output for n, r in taken.items()}, {n: _shortcut(r).output for n, r in taken.items()}, taken
+        )
+
+    def add(self, mains: Mapping[int, int], shortcuts: Mapping[int, int], nodes: Mapping[int, g.Residual]) -> None:
+        y, other = self.get(mains), self.get(shortcuts)
+        code = py.Bin("+", self.read(y), self.read(other))
+        reads, depth = y.reads | other.reads, 1 + max(y.depth, other.depth)
+        self.give({n: r.output for n, r in nodes.items()}, dict(nodes), code, y.features, depth, reads)
+
+    def maybe_residual(self, residuals: Mapping[int, g.Residual], taken: Mapping[int, g.Residual], x: Value) -> None:
+        """A residual where some instances have none: a flag decided when the module is built."""
+        if any(r.shortcut is not None for r in taken.values()):
+            raise UnmergeableError
+        test = next(iter(residuals.values())).test
+        if test is None:
+            raise UnmergeableError
+        flag = f"residual{sum(1 for s in self.init if isinstance(s, py.Assign)) or ''}"
+        flag = "residual" if not any(_assigns(s, "self.residual") for s in self.init) else flag
+        made = self.formulas.test(test, {n: r.taken for n, r in residuals.items()}, "residual")
+        self.init.append(py.Assign(py.Name(f"self.{flag}"), made))
+        y = self.get({n: r.main.output for n, r in residuals.items()})
+        x.uses += 1
+        self.settle(y)
+        summed = py.Bin("+", self.read(x), y.code)
+        x.uses -= 1
+        code = py.IfExp(py.Name(f"self.{flag}"), summed, self.read(y))
+        vids = {n: r.output for n, r in residuals.items()}
+        shapes = {n: self.lanes[n].instance.shapes[v] for n, v in vids.items()}
+        value = Value(shapes, y.features, code, max(self.uses[n][v] for n, v in vids.items()), 2, y.reads | x.reads)
+        for n, v in vids.items():
+            self.known[n][v] = value
+        self.variables.pending.add(value)
+
+    def join(self, nodes: Nodes, namers: Mapping[int, Namer]) -> None:
+        joins = all_of(nodes, g.Join)
+        x = self.get({n: j.input for n, j in joins.items()})
+        if len({len(j.arms) for j in joins.values()}) != 1:
+            raise UnmergeableError
+        self.settle(x)
+        first = next(iter(joins.values()))
+        if first.shares:
+            self.split(joins, x)
+        outer, self.in_arm = self.in_arm, True
+        for at in range(len(first.arms)):
+            self.bodies({n: j.arms[at].body for n, j in joins.items()}, namers)
+        self.in_arm = outer
+        values = [self.get({n: j.inputs[at] for n, j in joins.items()}) for at in range(len(first.arms))]
+        codes = [self.read(v) for v in values]
+        forms = {n: self.join_form(n, j) for n, j in joins.items()}
+        code = self.joined(joins, forms, codes)
+        reads = frozenset[str]().union(*(v.reads for v in values))
+        features = self.join_features(first, values)
+        depth = 1 + max(v.depth for v in values)
+        self.give({n: j.output for n, j in joins.items()}, nodes, code, features, depth, reads)
+
+    def join_form(self, lane: int, join: g.Join) -> TorchForm:
+        shapes = self.lanes[lane].instance.shapes
+        return join.operator.torch(*(shapes[v] for v in join.inputs))
+
+    def joined(self, joins: Mapping[int, g.Join], forms: Mapping[int, TorchForm], codes: Sequence[py.Expr]) -> py.Expr:
+        call = next(iter(forms.values())).function
+        assert call is not None
+        if call.name in _INFIX:
+            code = codes[0]
+            for other in codes[1:]:
+                code = py.Bin(call.name, code, other)
+            return code
+        self.emitter.use(call.name)
+        if call.name != "torch.cat":
+            made = self.join_call(joins, forms)
+            return py.Call(made.func, (*codes, *made.args), made.kwargs)
+        values = {n: f.function.args[0].value for n, f in forms.items() if f.function}
+        axis = self.formulas.render(values, None, "dim")
+        return py.Call(py.Name(call.name), (py.List(tuple(codes)), axis))
+
+    def join_call(self, joins: Mapping[int, g.Join], forms: Mapping[int, TorchForm]) -> py.Call:
+        """The function of a join with its arguments."""
+        calls = {n: f.function for n, f in forms.items() if f.function is not None}
+        return self.call(joins, calls, [], None)
+
+    def join_features(self, join: g.Join, values: Sequence[Value]) -> ex.Expr | None:
+        """Features add up where they are put side by side."""
+        if join.operator.word != "concat" or join.operator.given():
+            return values[0].features
+        parts = [v.features for v in values]
+        total = parts[0]
+        for part in parts[1:]:
+            if total is None or part is None:
+                return None
+            total = ex.Binary("+", total, part)
+        return total
+
+    def split(self, joins: Mapping[int, g.Join], x: Value) -> None:
+        count = len(next(iter(joins.values())).shares)
+        names: list[str] = []
+        axis = 1 if next(iter(x.shapes.values())).kind == "map" else -1
+        source = py.Call(py.Attr(self.read(x), "chunk"), (py.Lit(count), literal(axis)))
+        for at in range(count):
+            vids = {n: j.shares[at] for n, j in joins.items()}
+            shapes = {n: self.lanes[n].instance.shapes[v] for n, v in vids.items()}
+            features = None if x.features is None else ex.Binary("/", x.features, ex.Number(Fraction(count)))
+            value = self.made(vids, py.Name("x"), features, shapes, 0, frozenset())
+            name = f"share{at + 1}"
+            value.variable, value.code, value.reads = name, py.Name(name), frozenset({name})
+            self.variables.holders[name] = value
+            names.append(name)
+        self.forward.append(py.Assign(py.Tuple(tuple(py.Name(n) for n in names)), source))
+
+
+def _shortcut(residual: g.Residual) -> g.Arm:
+    if residual.shortcut is not None:
+        return residual.shortcut
+    return g.Arm(residual.main.input, (), residual.main.input)
+
+
+def _assigns(statement: py.Stmt, name: str) -> bool:
+    return isinstance(statement, py.Assign) and statement.target == py.Name(name)

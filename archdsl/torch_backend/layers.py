@@ -1,0 +1,273 @@
+"""Layers and calls of modules: how they are constructed, how they are applied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+from .. import expr as ex
+from ..ir import graph as g
+from ..ir.names import Namer
+from ..ir.operator import Slot, TorchCall, TorchForm
+from ..ir.shapes import Shape
+from . import pycode as py
+from .formulas import FEATURES, NotEmittedError, UnmergeableError, number
+from .values import Value
+from .writer import Nodes, Writer, all_of
+
+
+class LayerWriter(Writer):
+    """Writes layers and calls of modules."""
+
+    def layer(self, nodes: Nodes, namers: Mapping[int, Namer]) -> None:
+        layers = all_of(nodes, g.Layer)
+        path = self.path(nodes, namers)
+        forms = {n: self.form(n, layer) for n, layer in layers.items()}
+        inputs = self.inputs(layers)
+        reads = frozenset[str]().union(*(v.reads for v in inputs))
+        depth = 1 + max(v.depth for v in inputs)
+        features = self.layer_features(layers, inputs)
+        tied = next(iter(layers.values())).tied
+        codes = [self.read(v) for v in inputs]
+        if next(iter(forms.values())).array is not None:
+            code = self.with_array(layers, forms, inputs, codes[0], self.member(path))
+        elif tied:
+            code = self.tied_call(next(iter(layers.values())), codes)
+        elif any(f.state or f.function is None for f in forms.values()):
+            self.install(path, self.constructed(layers, forms, inputs))
+            code = py.Call(self.member(path), tuple(codes))
+        else:
+            code = self.applied(layers, forms, inputs, codes)
+        self.give({n: layer.output for n, layer in layers.items()}, nodes, code, features, depth, reads)
+
+    def inputs(self, nodes: Mapping[int, g.Layer | g.Invoke | g.Reuse]) -> list[Value]:
+        count = len(next(iter(nodes.values())).inputs)
+        return [self.get({n: node.inputs[at] for n, node in nodes.items()}) for at in range(count)]
+
+    def form(self, lane: int, layer: g.Layer) -> TorchForm:
+        shapes = self.lanes[lane].instance.shapes
+        return layer.operator.torch(*(shapes[v] for v in layer.inputs))
+
+    def layer_features(self, layers: Mapping[int, g.Layer], inputs: Sequence[Value]) -> ex.Expr | None:
+        """The formula of a layer's output features: its width, or what came in."""
+        first = next(iter(layers.values()))
+        if any(a.name == "width" for a in first.operator.arguments()):
+            return self.argument(first, "width")
+        if first.operator.word == "flatten":
+            return _flattened(inputs[0])
+        return inputs[0].features
+
+    def argument(self, layer: g.Layer | g.Join, name: str) -> ex.Expr | None:
+        """How an operator's argument was written."""
+        written = dict(layer.expressions).get(name)
+        return written if written is not None else number(getattr(layer.operator, name, None))
+
+    def source(self, layer: g.Layer | g.Join, slot: Slot, inputs: Sequence[Value]) -> ex.Expr | None:
+        """A slot's formula in the words of the definition."""
+        if slot.source is None:
+            return None
+        names: dict[str, ex.Expr] = {}
+        for name in ex.names_in(slot.source):
+            features = inputs[0].features if inputs else None
+            found = features if name == "features" else self.argument(layer, name)
+            if found is None:
+                return None
+            names[name] = found
+        return ex.substitute(slot.source, names)
+
+    def call(
+        self,
+        layers: Mapping[int, g.Layer] | Mapping[int, g.Join],
+        calls: Mapping[int, TorchCall],
+        inputs: Sequence[Value],
+        x: py.Expr | None,
+    ) -> py.Call:
+        """A torch call merged over the lanes; keywords that have their default everywhere stay away."""
+        first = next(iter(calls.values()))
+        if len({c.name for c in calls.values()}) != 1 or len({len(c.args) for c in calls.values()}) != 1:
+            raise UnmergeableError
+        layer = next(iter(layers.values()))
+        args = tuple(
+            self.formulas.render(
+                {n: c.args[at].value for n, c in calls.items()}, self.source(layer, s, inputs), slot_name(s, at)
+            )
+            for at, s in enumerate(first.args)
+        )
+        kwargs: list[tuple[str, py.Expr]] = []
+        for at, (keyword, slot, default) in enumerate(first.kwargs):
+            values = {n: c.kwargs[at][1].value for n, c in calls.items()}
+            if any(v != default for v in values.values()):
+                kwargs.append((keyword, self.formulas.render(values, self.source(layer, slot, inputs), keyword)))
+        self.emitter.use(first.name)
+        return py.Call(py.Name(first.name), args if x is None else (x, *args), tuple(kwargs))
+
+    def constructed(
+        self, layers: Mapping[int, g.Layer], forms: Mapping[int, TorchForm], inputs: Sequence[Value]
+    ) -> py.Expr:
+        """The module of a layer."""
+        calls = {n: f.module for n, f in forms.items() if f.module is not None}
+        if len(calls) != len(forms):
+            raise NotEmittedError(f"{next(iter(layers.values())).operator.word} has no module form")
+        return self.call(layers, calls, inputs, None)
+
+    def applied(
+        self,
+        layers: Mapping[int, g.Layer],
+        forms: Mapping[int, TorchForm],
+        inputs: Sequence[Value],
+        codes: Sequence[py.Expr],
+    ) -> py.Expr:
+        """A stateless layer as a function of its input."""
+        calls = {n: f.function for n, f in forms.items() if f.function is not None}
+        form = next(iter(forms.values()))
+        if form.function is not None and form.function.name == "":
+            return codes[0]
+        if form.expression is not None:
+            return self.expressed(layers, form, inputs, codes[0])
+        made = self.call(layers, calls, inputs, None)
+        if not form.method:
+            return py.Call(made.func, (*codes, *made.args), made.kwargs)
+        assert isinstance(made.func, py.Name)
+        return py.Call(py.Attr(codes[0], made.func.id), made.args, made.kwargs)
+
+    def with_array(
+        self,
+        layers: Mapping[int, g.Layer],
+        forms: Mapping[int, TorchForm],
+        inputs: Sequence[Value],
+        x: py.Expr,
+        member: py.Expr,
+    ) -> py.Expr:
+        """A layer whose one array is a parameter of the class."""
+        arrays = {n: f.array for n, f in forms.items() if f.array is not None}
+        made = self.call(layers, arrays, inputs, None)
+        if not isinstance(member, py.Name):
+            raise NotEmittedError("an array whose label is no Python name")
+        self.init.append(py.Assign(member, py.Call(py.Name("nn.Parameter"), (made,))))
+        form = next(iter(forms.values()))
+        if form.expression is not None:
+            return _formula(form.expression, {"x": x, "array": member})
+        assert form.function is not None
+        self.emitter.use(form.function.name)
+        return py.Call(py.Name(form.function.name), (x, member))
+
+    def expressed(self, layers: Mapping[int, g.Layer], form: TorchForm, inputs: Sequence[Value], x: py.Expr) -> py.Expr:
+        """A stateless layer as a formula of its input; a def that only abbreviates it becomes a function."""
+        layer = next(iter(layers.values()))
+        assert form.expression is not None
+        assert form.function is not None
+        slots = {s.source.id: s for s in form.function.args if isinstance(s.source, ex.Name)}
+        names = {n: self.formulas.render({0: s.value}, self.source(layer, s, inputs), n) for n, s in slots.items()}
+        short = layer.abbreviation
+        if short is not None and all(isinstance(c, py.Lit | py.Bin) for c in names.values()):
+            body = _formula(form.expression, {**names, "x": py.Name("x")})
+            return py.Call(py.Name(self.emitter.function(short, body)), (x,))
+        return _formula(form.expression, {**names, "x": x})
+
+    def tied_call(self, layer: g.Layer, codes: Sequence[py.Expr]) -> py.Expr:
+        """A linear layer whose matrix is another's."""
+        if layer.operator.word != "linear" or any(
+            t.name == "bias" for t in layer.operator.tensors(Shape("vector", (1,)))
+        ):
+            raise NotEmittedError(f"{layer.operator.word} with a shared array")
+        (_, path), *_ = layer.tied
+        self.emitter.use("F.linear")
+        return py.Call(py.Name("F.linear"), (codes[0], py.Attr(self.member(path), "weight")))
+
+    # -- modules
+
+    def invoke(self, nodes: Nodes, namers: Mapping[int, Namer]) -> None:
+        invokes = all_of(nodes, g.Invoke)
+        path = self.path(nodes, namers)
+        inputs = self.inputs(invokes)
+        self.install(path, self.construction(invokes, inputs))
+        member = self.member(path)
+        features = self.invoke_features(invokes, inputs)
+        reads = frozenset[str]().union(*(v.reads for v in inputs))
+        depth = 1 + max(v.depth for v in inputs)
+        code = py.Call(member, tuple(self.read(v) for v in inputs))
+        self.give({n: node.output for n, node in invokes.items()}, nodes, code, features, depth, reads)
+
+    def construction(self, invokes: Mapping[int, g.Invoke], inputs: Sequence[Value]) -> py.Expr:
+        """The call of another class: exactly the arguments that are left of it."""
+        writers = {id(w): w for w in (self.emitter.writer(i.instance) for i in invokes.values())}
+        if len(writers) != 1:
+            raise UnmergeableError
+        writer = next(iter(writers.values()))
+        first = next(iter(invokes.values()))
+        args: list[py.Expr] = []
+        kwargs: list[tuple[str, py.Expr]] = []
+        for parameter in writer.parameters():
+            lanes = {n: writer.index[id(i.instance)] for n, i in invokes.items()}
+            values = {n: parameter.formal.values[at] for n, at in lanes.items()}
+            code = self.formulas.render(values, self.handed(parameter.formal.name, first, inputs), parameter.python)
+            if parameter.default is None:
+                args.append(code)
+            elif code != parameter.default:
+                kwargs.append((parameter.python, code))
+        return py.Call(py.Name(writer.name), tuple(args), tuple(kwargs))
+
+    def handed(self, name: str, invoke: g.Invoke, inputs: Sequence[Value]) -> ex.Expr | None:
+        """What a call hands over for one of the callee's names, in the caller's words."""
+        if name in invoke.instance.arguments:
+            written = dict(invoke.expressions).get(name)
+            return written if written is not None else number(invoke.instance.arguments[name])
+        if name == FEATURES:
+            return inputs[0].features
+        if name in invoke.instance.sizes:
+            shape = invoke.instance.shapes[invoke.instance.entry[0]]
+            return inputs[0].features if invoke.instance.sizes[name] == shape.features else None
+        own = self.lanes[0].instance.scope
+        return ex.Name(name) if name in own.names and invoke.instance.scope is own else None
+
+    def invoke_features(self, invokes: Mapping[int, g.Invoke], inputs: Sequence[Value]) -> ex.Expr | None:
+        """The callee's formula for its output features, in the caller's words."""
+        first = next(iter(invokes.values()))
+        writer = self.emitter.writer(first.instance)
+        if writer.result_features is None:
+            return None
+        names: dict[str, ex.Expr] = {}
+        for name in ex.names_in(writer.result_features):
+            found = self.handed(name, first, inputs)
+            if found is None:
+                return None
+            names[name] = found
+        return ex.substitute(writer.result_features, names)
+
+
+def slot_name(slot: Slot, at: int) -> str:
+    """What an argument is called if it must become one of the class."""
+    source = slot.source
+    if isinstance(source, ex.Name):
+        return {"size": "kernel_size", "features": "in_channels"}.get(source.id, source.id)
+    return f"argument{at + 1}"
+
+
+def _flattened(value: Value) -> ex.Expr | None:
+    """Features of a flattened map, if its places are the same numbers in all lanes."""
+    shapes = list(value.shapes.values())
+    places = {s.space for s in shapes}
+    if value.features is None or len(places) != 1:
+        return None
+    total = 1
+    for size in places.pop():
+        if not isinstance(size, int):
+            return None
+        total *= size
+    return value.features if total == 1 else ex.Binary("*", value.features, ex.Number(Fraction(total)))
+
+
+def _formula(expression: ex.Expr, names: Mapping[str, py.Expr]) -> py.Expr:
+    """An operator's formula with its arguments filled in."""
+    match expression:
+        case ex.Name():
+            return names[expression.id]
+        case ex.Binary():
+            return py.Bin(expression.op, _formula(expression.left, names), _formula(expression.right, names))
+        case ex.Function(name="take"):
+            value, index = (_formula(a, names) for a in expression.args)
+            return py.Index(value, (py.Slice(), index))
+        case ex.Function():
+            return py.Call(py.Name(f"torch.{expression.name}"), tuple(_formula(a, names) for a in expression.args))
+        case _:
+            raise NotEmittedError("a formula of this form")

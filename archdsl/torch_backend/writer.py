@@ -1,0 +1,170 @@
+"""What writing a class needs: its lanes, the values in its `forward`, the members it has made."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from .. import expr as ex
+from ..ir import graph as g
+from ..ir.names import Namer
+from ..ir.shapes import Shape
+from . import pycode as py
+from .formulas import FEATURES, Formulas, Lane, UnmergeableError
+from .members import installation, member_of
+from .values import MAX_CALLS, Value, Variables, count_uses
+
+if TYPE_CHECKING:
+    from .emitter import Emitter
+
+Nodes = dict[int, g.Node]
+Bodies = dict[int, g.Body]
+Kind = TypeVar("Kind", bound=g.Node)
+
+
+class Writer(ABC):
+    """The state of one class while it is written."""
+
+    def __init__(self, emitter: Emitter, instances: Sequence[g.Instance], name: str, pinned: frozenset[str]) -> None:
+        self.emitter = emitter
+        self.name = name
+        self.lanes = [Lane.of(i) for i in instances]
+        self.formulas = Formulas(self.lanes, pinned)
+        self.index = {id(i): n for n, i in enumerate(instances)}
+        self.is_root = instances[0].name == ""
+        self.uses = [count_uses(i) for i in instances]
+        self.known: list[dict[int, Value]] = [{} for _ in instances]
+        self.variables = Variables()
+        self.init: list[py.Stmt] = []
+        self.forward: list[py.Stmt] = []
+        self.sides: list[tuple[str, bool]] = []
+        self.result_features: ex.Expr | None = None
+        self.comments = self.is_root
+        self.in_arm = False
+        self.prefix: tuple[str, ...] = ()
+        self.containers: set[tuple[str, ...]] = set()
+        self.base = "nn.Module"
+
+    def entry_features(self) -> ex.Expr:
+        """The features of what comes in, by the heading's name for them if it has one."""
+        return self.entry_features_of(self.lanes)
+
+    def entry_features_of(self, lanes: Sequence[Lane]) -> ex.Expr:
+        """The same for lanes of one's own."""
+        instance = lanes[0].instance
+        shape = instance.shapes[instance.entry[0]]
+        names = list(instance.sizes)
+        at = 0 if shape.kind == "map" else len(shape.dims) - 1
+        heading = [n for n in names if all(_is(lane, n, at) for lane in lanes)]
+        return ex.Name(heading[0]) if heading else ex.Name(FEATURES)
+
+    @abstractmethod
+    def bodies(self, bodies: Bodies, namers: Mapping[int, Namer]) -> None:
+        """Write some nodes, the same in all lanes."""
+
+    # -- values
+
+    def made(
+        self,
+        vids: Mapping[int, int],
+        code: py.Expr,
+        features: ex.Expr | None,
+        shapes: dict[int, Shape],
+        depth: int,
+        reads: frozenset[str],
+    ) -> Value:
+        """A new value, known in its lanes by their own numbers."""
+        uses = max(self.uses[n][v] for n, v in vids.items())
+        value = Value(shapes, self.checked(features, shapes), code, uses, depth, reads)
+        for n, v in vids.items():
+            self.known[n][v] = value
+        return value
+
+    def checked(self, features: ex.Expr | None, shapes: Mapping[int, Shape]) -> ex.Expr | None:
+        """A formula for features, if it is right in every lane."""
+        if features is None:
+            return None
+        values = self.formulas.values(features)
+        right = values is not None and all(values[n] == s.features for n, s in shapes.items())
+        return features if right else None
+
+    def get(self, vids: Mapping[int, int]) -> Value:
+        found = {id(v): v for v in (self.known[n][vid] for n, vid in vids.items())}
+        if len(found) != 1:
+            raise UnmergeableError
+        return next(iter(found.values()))
+
+    def read(self, value: Value) -> py.Expr:
+        """The code for a value, now that something reads it."""
+        value.uses -= 1
+        self.variables.pending.discard(value)
+        return value.code
+
+    def settle(self, value: Value, label: str | None = None, comment: str | None = None) -> None:
+        """Assign a value to a variable unless it has one."""
+        if value.variable is not None:
+            return
+        self.variables.pending.discard(value)
+        name = self.variables.choose(value, label)
+        self.forward.append(py.Assign(py.Name(name), value.code, comment=comment))
+        self.variables.holders[name] = value
+        value.variable, value.code, value.depth, value.reads = name, py.Name(name), 0, frozenset({name})
+
+    def give(
+        self,
+        vids: Mapping[int, int],
+        nodes: Nodes,
+        code: py.Expr,
+        features: ex.Expr | None,
+        depth: int,
+        reads: frozenset[str],
+    ) -> None:
+        """The result of a node: kept as an expression while one reads it and it is short, else assigned."""
+        shapes = {n: self.lanes[n].instance.shapes[v] for n, v in vids.items()}
+        value = self.made(vids, code, features, shapes, depth, reads)
+        self.variables.pending.add(value)
+        if value.uses != 1 or depth >= MAX_CALLS:
+            self.settle(value, _label_text(nodes))
+
+    # -- members
+
+    def path(self, nodes: Nodes, namers: Mapping[int, Namer]) -> tuple[str, ...]:
+        """The name of an item, which all lanes must give it."""
+        found = {namers[n].name(node) for n, node in nodes.items()}  # type: ignore[arg-type]
+        if len(found) != 1:
+            raise UnmergeableError
+        return (*self.prefix, *found.pop())
+
+    def member(self, path: Sequence[str]) -> py.Expr:
+        """`self.a.b`."""
+        return member_of(path)
+
+    def install(self, path: tuple[str, ...], made: py.Expr) -> None:
+        """Make something the member of a path, the levels above it being made first."""
+        self.parents(path)
+        self.init.append(installation(path, made))
+
+    def parents(self, path: tuple[str, ...]) -> None:
+        """Make the levels above a path."""
+        for length in range(1, len(path)):
+            if path[:length] not in self.containers:
+                self.containers.add(path[:length])
+                self.init.append(installation(path[:length], py.Call(py.Name("nn.Module"))))
+
+
+def all_of(nodes: Mapping[int, g.Node], kind: type[Kind]) -> dict[int, Kind]:
+    """The nodes as what they are."""
+    found = {n: node for n, node in nodes.items() if isinstance(node, kind)}
+    assert len(found) == len(nodes)
+    return found
+
+
+def _is(lane: Lane, name: str, axis: int) -> bool:
+    shape = lane.instance.shapes[lane.instance.entry[0]]
+    return list(lane.instance.sizes).index(name) == axis or lane.instance.sizes[name] == shape.dims[axis]
+
+
+def _label_text(nodes: Mapping[int, g.Node]) -> str | None:
+    label = getattr(next(iter(nodes.values())), "label", None)
+    return label.segments[-1] if label is not None else None
