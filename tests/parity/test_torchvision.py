@@ -60,7 +60,7 @@ def test_same_numbers(name: str, spec: str, parameters: dict[str, str | bool]) -
     theirs = theirs_of(name)
     ours = archdsl.build(archdsl.load(spec, **parameters))
     ours.load_state_dict(theirs.state_dict(), strict=True)
-    image = torch.randn(1, 3, 224, 224) if name.startswith(("vgg", "alexnet")) else torch.randn(2, 3, 96, 96)
+    image = torch.randn(1, 3, 224, 224) if name.startswith(("vgg", "alexnet", "googlenet")) else torch.randn(2, 3, 96, 96)
     if name != "alexnet":  # a batch of its own for the last batch norms
         image = image.expand(2, -1, -1, -1) * torch.tensor([1.0, 0.5])[:, None, None, None] if "bn" in name else image
     with torch.no_grad():
