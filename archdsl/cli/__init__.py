@@ -22,6 +22,7 @@ examples:
   archdsl analyze resnet --set depth=34 --json  another variant, for a program
   archdsl check specs/*.yaml                    every variant, every fact
   archdsl compile resnet152 -o resnet152.py     one file that imports only torch
+  archdsl draw googlenet -o googlenet.svg       a picture of the structure
   archdsl fmt net.yaml                          the canonical layout, in place
   archdsl explain conv                          a layer word; or a code: A0405
 """

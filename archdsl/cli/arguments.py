@@ -59,6 +59,13 @@ def _compile(parser: Parser) -> None:
     parser.add_argument("--force", action="store_true", help="replace OUT.py even if archdsl did not write it")
 
 
+def _draw(parser: Parser) -> None:
+    _file(parser)
+    _settings(parser)
+    parser.add_argument("-o", "--output", metavar="OUT.svg", help="the file to write (default: standard output)")
+    parser.add_argument("--force", action="store_true", help="replace OUT.svg even if archdsl did not make it")
+
+
 def _fmt(parser: Parser) -> None:
     _file(parser, many=True, bundled=False)
     parser.add_argument("--check", action="store_true", help="change nothing; list the files that would change")
@@ -89,6 +96,11 @@ COMMANDS = {
         "  archdsl compile resnet --set depth=34 -o resnet34.py\n"
         "  archdsl compile googlenet --names torchvision -o googlenet.py\n",
         _compile,
+    ),
+    "draw": Command(
+        "a picture of the structure, as SVG",
+        "  archdsl draw googlenet -o googlenet.svg\n  archdsl draw resnet --set depth=34 > resnet34.svg\n",
+        _draw,
     ),
     "fmt": Command(
         "print specs in the canonical layout; YAML and text both ways",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from ..ir.graph import Network
 
 Result = TypeVar("Result")
+
+MARK = re.compile(r"\A(?:.*\n){0,4}.*archdsl|^Made by archdsl", re.MULTILINE)
+"""What the beginning of every file contains that archdsl made."""
 
 
 class CommandError(Exception):
@@ -131,6 +135,26 @@ def _reason(error: OSError) -> str:
 
 
 # ---- writing --------------------------------------------------------------------------------------------------------
+
+
+def refuse_foreign(target: str, spec: str, force: bool) -> None:
+    """Raise CommandError rather than destroy the spec itself, or a file that archdsl did not make."""
+    path = Path(target)
+    if path.is_dir():
+        raise CommandError(f"`{target}` is a folder", "name the file to write")
+    if not path.is_file():
+        return
+    if Path(spec).is_file() and path.samefile(spec):
+        raise CommandError(f"`{target}` is the spec itself")
+    if force or path.stat().st_size == 0:
+        return
+    try:
+        with path.open(encoding="utf-8", errors="replace") as stream:
+            beginning = stream.read(4000)
+    except OSError:
+        beginning = ""
+    if MARK.search(beginning) is None:
+        raise CommandError(f"`{target}` exists and was not written by archdsl", "choose another name, or --force")
 
 
 def print_exactly(text: str) -> None:
