@@ -21,7 +21,7 @@ from .ir.operator import Argument, Operator, operators
 from .ops import PLANNED, SYNONYMS
 
 _PLACEHOLDERS = {
-    "axes": "SIZE", "whole": "N", "number": "NUMBER", "word": "WORD", "grid": "MAP", "shape": "SHAPE", "bool": "",
+    "axes": "SIZE", "whole": "N", "number": "NUMBER", "word": "WORD", "grid": "MAP", "factor": "NUMBER", "bool": "",
 }  # fmt: skip
 _DEFAULT = re.compile(r"\s*\(default: (.+?)\)")
 _KINDS = {"map": "a map", "sequence": "a sequence", "vector": "a vector", "numbers": "whole numbers"}

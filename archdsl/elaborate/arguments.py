@@ -92,7 +92,11 @@ class _Binder:
             fail("A0303", f"`{_shown(argument.name)}` is given twice", span)
         if argument.name in self.cls.exclusive:
             if self.exclusive is not None:
-                fail("A0303", f"padding is given twice: `{self.exclusive}` and `{_shown(argument.name)}`", span)
+                fail(
+                    "A0303",
+                    f"`{self.exclusive}` and `{_shown(argument.name)}` replace each other, say one of them",
+                    span,
+                )
             self.exclusive = _shown(argument.name)
         self.given.values[argument.name] = value
         self.given.spans[argument.name] = span
@@ -166,11 +170,11 @@ class _Binder:
                 self.wrong(argument, "a word", found, value)
             return found
         found = evaluate(value, self.env)
-        if argument.type == "number":
+        if argument.type == "number" or (argument.type == "factor" and not isinstance(found, Size)):
             if isinstance(found, bool) or not isinstance(found, int | Fraction | float | Poly):
                 self.wrong(argument, "a number", found, value)
             return self.ranged(argument, found, value)
-        if argument.type == "axes" and isinstance(found, Size):
+        if isinstance(found, Size) and argument.type in ("axes", "factor"):
             for dim in found:
                 self.ranged(argument, dim, value)
             return found

@@ -288,13 +288,17 @@ def _whole(value: object) -> bool:
     return isinstance(value, int | Poly) and not isinstance(value, bool)
 
 
+def _number(value: object) -> bool:
+    return isinstance(value, int | Fraction | float | Poly) and not isinstance(value, bool)
+
+
 _FITS: dict[str, Callable[[Constant], bool]] = {
     "axes": lambda v: all(map(_whole, v)) and bool(v) if isinstance(v, Size) else _whole(v),
     "whole": _whole,
-    "number": lambda v: isinstance(v, int | Fraction | float | Poly) and not isinstance(v, bool),
+    "number": _number,
     "word": lambda v: isinstance(v, str),
     "grid": lambda v: isinstance(v, Grid),
-    "shape": lambda v: isinstance(v, Size),
+    "factor": lambda v: all(map(_whole, v)) and bool(v) if isinstance(v, Size) else _number(v),
     "bool": lambda v: isinstance(v, bool),
 }
 OPERATOR = Codec(_write_operator, _read_operator)

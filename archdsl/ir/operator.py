@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, dataclass_transform
 
-from ..expr import Expr
+from ..expr import Expr, Name
 from .dims import Dim
 from .shapes import Constant, Grid, Kind, Shape, Size
 
@@ -20,7 +20,7 @@ Axes: TypeAlias = "Dim | Size"
 """A number for every axis, or one an axis."""
 
 Use = Literal["position", "attribute", "flag", "switch", "value", "tied"]
-Type = Literal["axes", "whole", "number", "word", "grid", "shape", "bool"]
+Type = Literal["axes", "whole", "number", "word", "grid", "factor", "bool"]
 Role = Literal["trained", "statistic", "counter", "frozen"]
 
 
@@ -95,8 +95,10 @@ class TorchForm:
     `module` makes an nn.Module; `function` is applied to the input in `forward` (for layers without state). `method`
     is written `x.name(args)` instead of `name(x, args)`. `expression`, of `x` and the function's arguments, is written
     instead of the function where there is one; its functions are torch's. `array` makes the one array of a layer that
-    is a parameter of its parent, called by the label itself; the function takes it after its input. Helpers are names
-    of classes in the emitter's helper file.
+    is a parameter of its parent, called by the label itself; the function takes it after its input. With `batch` the
+    size of the batch, `x.shape[0]`, comes before the function's arguments; with `places` the second input is only asked
+    for its places, handed over under this keyword: `size=y.shape[2:]`. Helpers are names of classes in the emitter's
+    helper file.
     """
 
     module: TorchCall | None = None
@@ -105,6 +107,8 @@ class TorchForm:
     state: bool = False
     expression: Expr | None = None
     array: TorchCall | None = None
+    batch: bool = False
+    places: str | None = None
 
 
 def _argument(use: Use, type: Type, default: object, minimum: int | None, doc: str) -> Any:
@@ -178,6 +182,13 @@ class Operator:
     def output(self, *inputs: Shape) -> Shape:
         """The shape of the result; raises Refusal."""
         return inputs[0]
+
+    def result_features(self, *inputs: Shape) -> Expr | None:
+        """The formula of the result's features, over the arguments' names and `features`; None if there is none.
+
+        `shape.0` is the first size of the argument `shape`.
+        """
+        return Name("width" if any(a.name == "width" for a in self.arguments()) else "features")
 
     def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
         """The layer's arrays, named as PyTorch names them, in the order of its state_dict."""

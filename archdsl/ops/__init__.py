@@ -12,6 +12,7 @@ from . import (
     places,
     pool,
     regularize,
+    resample,
     scale,
     sequence,
     shape,
@@ -19,8 +20,8 @@ from . import (
 from .planned import PLANNED, SYNONYMS
 
 FAMILIES = (
-    activation, attention, conv, conv_forms, historical, linear, merge, norm, places, pool, regularize, scale, sequence,
-    shape,
+    activation, attention, conv, conv_forms, historical, linear, merge, norm, places, pool, regularize, resample, scale,
+    sequence, shape,
 )  # fmt: skip
 
 __all__ = ["FAMILIES", "PLANNED", "SYNONYMS"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from math import prod
 
-from ..expr import Binary, Name
-from ..ir.dims import Dim, compare, show
-from ..ir.operator import Operator, Refusal, Slot, TorchCall, TorchForm, operator, position
-from ..ir.shapes import Shape
+from ..expr import Binary, Expr, Name
+from ..expr import Number as Literal
+from ..ir.dims import Dim, compare, equal, show
+from ..ir.operator import Axes, Operator, Refusal, Slot, TorchCall, TorchForm, operator, position
+from ..ir.shapes import Kind, Shape, Size
 from .formula import slot
 
 
@@ -23,8 +25,64 @@ class Flatten(Operator):
         total: Dim = prod(inputs[0].dims)  # type: ignore[assignment]
         return Shape("vector", (total,))
 
+    def result_features(self, *inputs: Shape) -> Expr | None:
+        places = prod(inputs[0].space)
+        if not isinstance(places, int):
+            return None
+        return Name("features") if places == 1 else Binary("*", Name("features"), Literal(Fraction(places)))
+
     def torch(self, *inputs: Shape) -> TorchForm:
         return TorchForm(module=TorchCall("nn.Flatten"), function=TorchCall("flatten", (Slot(1),)), method=True)
+
+
+@operator
+class Reshape(Operator):
+    """The same numbers in another shape, in the same order, the last axis fastest: it never transposes.
+
+    One size is a vector, two are a sequence, more are a map. `transpose`, `tokens` and `image` change the order.
+    """
+
+    word = "reshape"
+    family = "rearrangement"
+
+    shape: Axes = position("axes", "the new shape, without the batch")
+
+    def target(self) -> tuple[Dim, ...]:
+        """The sizes wanted."""
+        return tuple(self.shape) if isinstance(self.shape, Size) else (self.shape,)
+
+    def output(self, *inputs: Shape) -> Shape:
+        self.check_kind(inputs[0])
+        dims = self.target()
+        have, want = prod(inputs[0].dims), prod(dims)
+        if equal(have, want, sizes=True) is False:
+            message = f"reshape: {inputs[0]} holds {show(have)} numbers, {Size(dims)!r} {show(want)}"
+            raise Refusal("A0417", message, "the numbers stay as they are; only their arrangement changes", "shape")
+        kinds: dict[int, Kind] = {1: "vector", 2: "sequence"}
+        kind = kinds.get(len(dims), "map")
+        return Shape(kind, dims)
+
+    def result_features(self, *inputs: Shape) -> Expr | None:
+        at = len(self.target()) - 1 if len(self.target()) < 3 else 0
+        return Name(f"shape.{at}")
+
+    def torch(self, *inputs: Shape) -> TorchForm:
+        dims = self.target()
+        if len(dims) == 1:
+            return TorchForm(module=TorchCall("nn.Flatten"), function=TorchCall("flatten", (Slot(1),)), method=True)
+        found = self._arguments(dims)
+        return TorchForm(
+            module=TorchCall("Reshape", found), function=TorchCall("reshape", found), method=True, batch=True
+        )
+
+    def _arguments(self, dims: tuple[Dim, ...]) -> tuple[Slot, ...]:
+        """The sizes behind the batch. One may follow from the others: the symbolic one, else a sequence's length."""
+        symbolic = [at for at, dim in enumerate(dims) if not isinstance(dim, int)]
+        if len(symbolic) > 1:
+            message = f"reshape to {Size(dims)!r}, which has more than one symbolic size,"
+            raise Refusal("A1001", message, argument="shape")
+        free = symbolic[0] if symbolic else 0 if len(dims) == 2 else None
+        return tuple(Slot(-1) if at == free else slot(dim, f"shape.{at}") for at, dim in enumerate(dims))
 
 
 @operator

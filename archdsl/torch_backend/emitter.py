@@ -14,6 +14,7 @@ from .. import expr as ex
 from ..diagnostics import Diagnostic, SpecError
 from ..ir.dims import show
 from ..ir.graph import Instance, Invoke, Network, Node, Reuse
+from ..ir.operator import Refusal
 from ..ir.shapes import Constant, Size
 from . import pycode as py
 from .classes import ClassWriter
@@ -215,7 +216,7 @@ def emit_source(network: Network) -> str:
     """The source of a network; raises SpecError for what cannot be written yet."""
     try:
         return Emitter(network, network.title).source()
-    except (NotEmittedError, UnmergeableError) as error:
+    except (NotEmittedError, Refusal, UnmergeableError) as error:
         why = str(error) or "instances of one module differ too much"
         message = f"this network cannot be written as PyTorch source yet: {why}"
         raise SpecError([Diagnostic("A1001", message)]) from None

@@ -361,6 +361,17 @@ class Rescale(nn.Module):
         return x * self.factor + self.offset
 
 
+class Reshape(nn.Module):
+    """The same numbers in another shape behind the batch; -1 follows from the others."""
+
+    def __init__(self, *size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.reshape(x.shape[0], *self.size)
+
+
 def tokens(x: Tensor) -> Tensor:
     """A map (n, c, ...) as a sequence of its places (n, places, c)."""
     return x.flatten(2).transpose(1, 2)

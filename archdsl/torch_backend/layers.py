@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 
 from .. import expr as ex
 from ..ir import graph as g
@@ -28,6 +27,7 @@ class LayerWriter(Writer):
         depth = 1 + max(v.depth for v in inputs)
         features = self.layer_features(layers, inputs)
         tied = next(iter(layers.values())).tied
+        self.named(inputs, next(iter(forms.values())))
         codes = [self.read(v) for v in inputs]
         if next(iter(forms.values())).array is not None:
             code = self.with_array(layers, forms, inputs, codes[0], self.member(path))
@@ -50,30 +50,36 @@ class LayerWriter(Writer):
 
     def layer_features(self, layers: Mapping[int, g.Layer], inputs: Sequence[Value]) -> ex.Expr | None:
         """The formula of a layer's output features: its width, or what came in."""
-        first = next(iter(layers.values()))
-        if any(a.name == "width" for a in first.operator.arguments()):
-            return self.argument(first, "width")
-        if first.operator.word == "flatten":
-            return _flattened(inputs[0])
-        return inputs[0].features
+        lane, first = next(iter(layers.items()))
+        shapes = self.lanes[lane].instance.shapes
+        formula = first.operator.result_features(*(shapes[v] for v in first.inputs))
+        return self.resolved(first, formula, inputs)
 
     def argument(self, layer: g.Layer | g.Join, name: str) -> ex.Expr | None:
-        """How an operator's argument was written."""
-        written = dict(layer.expressions).get(name)
-        return written if written is not None else number(getattr(layer.operator, name, None))
+        """How an operator's argument was written; `shape.0` is the first size of `shape`."""
+        base, _, at = name.partition(".")
+        written = dict(layer.expressions).get(base)
+        found = written if written is not None else number(getattr(layer.operator, base, None))
+        if not at:
+            return found
+        return found.dims[int(at)] if isinstance(found, ex.SizeExpr) else None
 
     def source(self, layer: g.Layer | g.Join, slot: Slot, inputs: Sequence[Value]) -> ex.Expr | None:
         """A slot's formula in the words of the definition."""
-        if slot.source is None:
+        return self.resolved(layer, slot.source, inputs)
+
+    def resolved(self, layer: g.Layer | g.Join, formula: ex.Expr | None, inputs: Sequence[Value]) -> ex.Expr | None:
+        """An operator's formula in the words of the definition; None if one of its names has none."""
+        if formula is None:
             return None
         names: dict[str, ex.Expr] = {}
-        for name in ex.names_in(slot.source):
+        for name in ex.names_in(formula):
             features = inputs[0].features if inputs else None
             found = features if name == "features" else self.argument(layer, name)
             if found is None:
                 return None
             names[name] = found
-        return ex.substitute(slot.source, names)
+        return ex.substitute(formula, names)
 
     def call(
         self,
@@ -125,10 +131,21 @@ class LayerWriter(Writer):
         if form.expression is not None:
             return self.expressed(layers, form, inputs, codes[0])
         made = self.call(layers, calls, inputs, None)
+        if form.places is not None:
+            places = py.Index(py.Attr(codes[1], "shape"), py.Slice(py.Lit(2)))
+            return py.Call(made.func, (codes[0], *made.args), ((form.places, places), *made.kwargs))
         if not form.method:
             return py.Call(made.func, (*codes, *made.args), made.kwargs)
         assert isinstance(made.func, py.Name)
-        return py.Call(py.Attr(codes[0], made.func.id), made.args, made.kwargs)
+        batch = (py.Index(py.Attr(codes[0], "shape"), py.Lit(0)),) if form.batch else ()
+        return py.Call(py.Attr(codes[0], made.func.id), (*batch, *made.args), made.kwargs)
+
+    def named(self, inputs: Sequence[Value], form: TorchForm) -> None:
+        """Variables for what is mentioned more than once, or asked for its shape."""
+        if form.batch:
+            self.settle(inputs[0])
+        if form.places is not None:
+            self.settle(inputs[1])
 
     def with_array(
         self,
@@ -239,22 +256,9 @@ def slot_name(slot: Slot, at: int) -> str:
     """What an argument is called if it must become one of the class."""
     source = slot.source
     if isinstance(source, ex.Name):
-        return {"size": "kernel_size", "features": "in_channels"}.get(source.id, source.id)
+        base = source.id.partition(".")[0]
+        return {"size": "kernel_size", "features": "in_channels", "shape": "size"}.get(base, base)
     return f"argument{at + 1}"
-
-
-def _flattened(value: Value) -> ex.Expr | None:
-    """Features of a flattened map, if its places are the same numbers in all lanes."""
-    shapes = list(value.shapes.values())
-    places = {s.space for s in shapes}
-    if value.features is None or len(places) != 1:
-        return None
-    total = 1
-    for size in places.pop():
-        if not isinstance(size, int):
-            return None
-        total *= size
-    return value.features if total == 1 else ex.Binary("*", value.features, ex.Number(Fraction(total)))
 
 
 def _formula(expression: ex.Expr, names: Mapping[str, py.Expr]) -> py.Expr:
