@@ -1,35 +1,24 @@
-"""Text of an expression -> its tree; and what all readers of lark's trees need: the parser, children, places."""
+"""Text of an expression -> its tree; and what all readers of the parser's trees need: children, places."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from fractions import Fraction
-from functools import cache
-from typing import NoReturn, TypeAlias, TypeVar, cast
-
-from lark import Lark, Token, Tree
-from lark.exceptions import UnexpectedInput
-from lark.indenter import DedentError
+from typing import NoReturn, TypeVar
 
 from .. import expr as ex
 from ..diagnostics import Span, fail
 from . import tables
 from . import tree as t
-from .mistakes import explain_syntax_error
+from .lalr import Node as ParseNode
+from .lalr import Refused, Token, Tree
 from .sections import Fragment, SourceLine
 
 MAX_NESTING = 64
 MAX_EXPRESSION_DEPTH = 100
 
 Node = TypeVar("Node")
-LarkNode: TypeAlias = Tree[Token] | Token
-
-
-@cache
-def parser() -> Lark:
-    """The LALR parser of the grammar, loaded once a process."""
-    return tables.load()
 
 
 def parse_expression(fragment: Fragment) -> t.Expr:
@@ -38,27 +27,27 @@ def parse_expression(fragment: Fragment) -> t.Expr:
     return build.expr(build.parse("sum"))
 
 
-# ---- lark's trees, typed --------------------------------------------------------------------------------------------
+# ---- the parser's trees ---------------------------------------------------------------------------------------------
 
 
 def absent(node: object) -> bool:
-    """Whether a child is the placeholder of something optional: None, which lark's types do not tell."""
+    """Whether a child is the placeholder of something optional: None, which the tree's types do not tell."""
     return node is None
 
 
-def tree_of(node: LarkNode) -> Tree[Token]:
+def tree_of(node: ParseNode) -> Tree:
     """A node that the grammar makes a tree."""
     assert isinstance(node, Tree)
     return node
 
 
-def token_of(node: LarkNode) -> Token:
+def token_of(node: ParseNode) -> Token:
     """A node that the grammar makes a token."""
     assert isinstance(node, Token)
     return node
 
 
-def trees(tree: LarkNode) -> list[Tree[Token]]:
+def trees(tree: ParseNode) -> list[Tree]:
     """The children that are trees."""
     return [c for c in tree.children if isinstance(c, Tree)] if isinstance(tree, Tree) else []
 
@@ -89,21 +78,30 @@ class ExpressionBuilder:
         self.fragment = fragment
         self.depth = 0
 
-    def parse(self, start: str) -> Tree[Token]:
+    def parse(self, start: str) -> Tree:
         _check_nesting(self.fragment)
         inline = start in ("sum", "test", "label", "signature", "shape", "defaults")
         text = self.fragment.text + ("" if inline else "\n")
         found = self._parsed(text, start)
         return found if isinstance(found, Tree) else Tree("token", [found])
 
-    def _parsed(self, text: str, start: str) -> LarkNode:
+    def _parsed(self, text: str, start: str) -> ParseNode:
         try:
-            # lark's types promise a tree; a rule that is inlined comes out as the token in it
-            return cast("LarkNode", parser().parse(text, start=start))  # pyright: ignore[reportUnknownMemberType]
+            return tables.driver().parse(text, start)
+        except Refused:
+            self._explain(text, start)
+
+    def _explain(self, text: str, start: str) -> NoReturn:
+        """Raise the diagnostic for a text that is not of the grammar; lark says where it ends to be."""
+        from .mistakes import DedentError, UnexpectedInput, explain_syntax_error
+
+        try:
+            tables.lark().parse(text, start=start)  # pyright: ignore[reportUnknownMemberType]
         except UnexpectedInput as error:
             explain_syntax_error(self.fragment, error)
         except DedentError:
             self._indentation_error()
+        raise AssertionError(f"lark reads what the parser refuses: {text!r}")
 
     def _indentation_error(self) -> NoReturn:
         levels = [0]
@@ -127,29 +125,28 @@ class ExpressionBuilder:
 
     # -- places
 
-    def span(self, node: LarkNode) -> Span:
+    def span(self, node: ParseNode) -> Span:
         if isinstance(node, Token):
             return self.fragment.place(node.line or 1, node.column or 1, node.end_line, node.end_column)
-        meta = node.meta
-        if meta.empty:
+        if node.empty:
             return self.fragment.span
-        end_line, end_column = meta.end_line, meta.end_column
-        if end_column == 1 and end_line > meta.line:  # the newline that ends the last line was swallowed
+        end_line, end_column = node.end_line, node.end_column
+        if end_column == 1 and end_line > node.line:  # the newline that ends the last line was swallowed
             end_line -= 1
             end_column = len(self.fragment.lines[min(end_line, len(self.fragment.lines)) - 1].text) + 1
-        return self.fragment.place(meta.line, meta.column, end_line, end_column)
+        return self.fragment.place(node.line, node.column, end_line, end_column)
 
     def inner(self, token: Token, start: int, end: int) -> Fragment:
         """A stretch of a token as a fragment of its own."""
         place = self.fragment.place(token.line or 1, (token.column or 1) + start)
         return Fragment(self.fragment.file, (SourceLine(str(token)[start:end], place.line, place.column),), True)
 
-    def maybe(self, node: LarkNode | None, build: Callable[[LarkNode], Node]) -> Node | None:
+    def maybe(self, node: ParseNode | None, build: Callable[[ParseNode], Node]) -> Node | None:
         return None if node is None else build(node)
 
     # -- labels
 
-    def label(self, node: LarkNode) -> ex.Path:
+    def label(self, node: ParseNode) -> ex.Path:
         token = node.children[0] if isinstance(node, Tree) else node
         assert isinstance(token, Token)
         return self.path(token, 0)
@@ -186,10 +183,10 @@ class ExpressionBuilder:
 
     # -- arguments
 
-    def arguments(self, nodes: list[LarkNode] | list[Tree[Token]]) -> tuple[t.Argument, ...]:
+    def arguments(self, nodes: list[ParseNode] | list[Tree]) -> tuple[t.Argument, ...]:
         return tuple(self.argument(n) for n in nodes if isinstance(n, Tree))
 
-    def argument(self, node: Tree[Token]) -> t.Argument:
+    def argument(self, node: Tree) -> t.Argument:
         children, span = node.children, self.span(node)
         match node.data:
             case "pair":
@@ -201,7 +198,7 @@ class ExpressionBuilder:
 
     # -- expressions
 
-    def expr(self, node: LarkNode) -> ex.Expr:
+    def expr(self, node: ParseNode) -> ex.Expr:
         self.depth += 1
         if self.depth > MAX_EXPRESSION_DEPTH:
             fail("A0801", f"an expression is nested more than {MAX_EXPRESSION_DEPTH} deep", self.span(node))
@@ -211,7 +208,7 @@ class ExpressionBuilder:
         finally:
             self.depth -= 1
 
-    def _expr(self, node: Tree[Token]) -> ex.Expr:
+    def _expr(self, node: Tree) -> ex.Expr:
         span = self.span(node)
         first = node.children[0] if node.children else node
         match node.data:
@@ -232,7 +229,7 @@ class ExpressionBuilder:
             case _:
                 return self.operation(node, span)
 
-    def operation(self, node: Tree[Token], span: Span) -> ex.Expr:
+    def operation(self, node: Tree, span: Span) -> ex.Expr:
         children = node.children
         match node.data:
             case "times":
@@ -257,7 +254,7 @@ class ExpressionBuilder:
             case _:
                 return self.condition(node, span)
 
-    def condition(self, node: Tree[Token], span: Span) -> ex.Expr:
+    def condition(self, node: Tree, span: Span) -> ex.Expr:
         children = node.children
         match node.data:
             case "or_" | "and_":
@@ -270,7 +267,7 @@ class ExpressionBuilder:
             case _:
                 return ex.Is(self.expr(children[0]), str(children[1]), node.data == "is_not", span)
 
-    def number(self, token: LarkNode) -> Fraction:
+    def number(self, token: ParseNode) -> Fraction:
         text = str(token)
         if len(text) > 40 or ("e" in text.lower() and abs(int(re.split("[eE]", text)[1])) > 60):
             fail("A0801", "a number this large or small is surely a slip", self.span(token))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from lark import Token
 from lark.exceptions import UnexpectedInput
 
-from .parse import parser
+from .tables import lark
 
 FACTS = "=>"
 _OPENING = frozenset({"LSQB", "LPAR", "FUNC"})
@@ -35,7 +35,7 @@ def lex(text: str, start: str) -> list[Token]:
 
     Raises lark's `UnexpectedInput` if the text is not of that rule.
     """
-    state = parser().parse_interactive(text, start=start)  # type: ignore[reportUnknownMemberType]
+    state = lark().parse_interactive(text, start=start)  # type: ignore[reportUnknownMemberType]
     tokens = list(state.iter_parse())
     state.feed_eof(tokens[-1] if tokens else None)  # type: ignore[reportUnknownMemberType]
     return tokens

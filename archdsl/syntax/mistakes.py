@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from lark import Token
 from lark.exceptions import UnexpectedInput, UnexpectedToken
+from lark.indenter import DedentError
 
 from ..diagnostics import fail
 from .sections import Fragment
@@ -132,3 +133,6 @@ def _missing(before: str, previous: str, piece: str) -> tuple[str, str, str | No
             0,
         )
     return "A0109", f"`{piece}` cannot stand here", None, 0
+
+
+__all__ = ["DedentError", "UnexpectedInput", "explain_syntax_error"]

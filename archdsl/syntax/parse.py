@@ -1,8 +1,6 @@
-"""Text of a section -> syntax tree: the tree's own classes built from what lark gives, section by section."""
+"""Text of a section -> syntax tree: the tree's own classes built from what the parser gives, section by section."""
 
 from __future__ import annotations
-
-from lark import Token, Tree
 
 from .. import expr as ex
 from ..diagnostics import Span, fail
@@ -10,14 +8,14 @@ from . import tree as t
 from .expressions import (
     MAX_NESTING,
     ExpressionBuilder,
-    LarkNode,
+    ParseNode,
     absent,
     parse_expression,
-    parser,
     token_of,
     tree_of,
     trees,
 )
+from .lalr import Token, Tree
 from .sections import Fragment
 
 
@@ -63,7 +61,7 @@ class _Builder(ExpressionBuilder):
 
     # -- statements
 
-    def statement(self, node: LarkNode) -> t.Statement:
+    def statement(self, node: ParseNode) -> t.Statement:
         assert isinstance(node, Tree)
         self.depth += 1
         if self.depth > MAX_NESTING:
@@ -73,7 +71,7 @@ class _Builder(ExpressionBuilder):
         finally:
             self.depth -= 1
 
-    def _statement(self, node: Tree[Token]) -> t.Statement:
+    def _statement(self, node: Tree) -> t.Statement:
         children = node.children
         span = self.span(node)
         match node.data:
@@ -93,12 +91,12 @@ class _Builder(ExpressionBuilder):
             case _:
                 return t.Claim(self.facts(children[0]), span)
 
-    def branch(self, node: LarkNode) -> t.Block | t.Statement:
+    def branch(self, node: ParseNode) -> t.Block | t.Statement:
         if isinstance(node, Tree) and node.data == "block":
             return self.block(node)
         return self.statement(node)
 
-    def choice(self, children: list[LarkNode], span: Span) -> t.Choice:
+    def choice(self, children: list[ParseNode], span: Span) -> t.Choice:
         test, then, otherwise = children
         alternative: t.Block | t.Statement | None = None
         if isinstance(otherwise, Tree):
@@ -108,16 +106,16 @@ class _Builder(ExpressionBuilder):
                 alternative = self.choice(otherwise.children, self.span(otherwise))
         return t.Choice(self.expr(test), self.branch(then), alternative, span)
 
-    def block(self, node: Tree[Token]) -> t.Block:
+    def block(self, node: Tree) -> t.Block:
         facts, *statements = node.children
         return t.Block(self.facts(facts), tuple(self.statement(s) for s in statements), self.span(node))
 
-    def under(self, node: LarkNode) -> t.Block | t.Inline:
+    def under(self, node: ParseNode) -> t.Block | t.Inline:
         if isinstance(node, Tree) and node.data == "block":
             return self.block(node)
         return self.inline(node)
 
-    def inline(self, node: LarkNode) -> t.Inline:
+    def inline(self, node: ParseNode) -> t.Inline:
         node = tree_of(node)
         children, span = node.children, self.span(node)
         if node.data == "chain":
@@ -131,7 +129,7 @@ class _Builder(ExpressionBuilder):
         compound = t.Compound(self.head(head), self.under(body), self.span(head).to(self.span(body)))
         return t.Level(self.label(label), compound, span)
 
-    def head(self, node: LarkNode) -> t.Head:
+    def head(self, node: ParseNode) -> t.Head:
         node = tree_of(node)
         children, span = node.children, self.span(node)
         match node.data:
@@ -151,7 +149,7 @@ class _Builder(ExpressionBuilder):
             case _:
                 return t.Output(self.label(children[0]), not absent(children[1]), span)
 
-    def loop(self, variable: str, over: LarkNode, span: Span) -> t.For:
+    def loop(self, variable: str, over: ParseNode, span: Span) -> t.For:
         if isinstance(over, Tree) and over.data in ("upto", "downto"):
             start, stop = (self.expr(c) for c in over.children)
             return t.For(variable, start, stop, over.data == "downto", span)
@@ -159,10 +157,10 @@ class _Builder(ExpressionBuilder):
 
     # -- chains
 
-    def chain(self, node: LarkNode) -> t.Chain:
+    def chain(self, node: ParseNode) -> t.Chain:
         return t.Chain(tuple(self.item(c) for c in tree_of(node).children), self.span(node))
 
-    def item(self, node: LarkNode) -> t.Item:
+    def item(self, node: ParseNode) -> t.Item:
         assert isinstance(node, Tree)
         label, unit, test, alternative = node.children
         return t.Item(
@@ -173,14 +171,14 @@ class _Builder(ExpressionBuilder):
             self.span(node),
         )
 
-    def alternative(self, node: LarkNode) -> t.Alternative:
+    def alternative(self, node: ParseNode) -> t.Alternative:
         assert isinstance(node, Tree)
         unit, test, alternative = node.children
         return t.Alternative(
             self.unit(unit), self.maybe(test, self.expr), self.maybe(alternative, self.alternative), self.span(node)
         )
 
-    def unit(self, node: LarkNode) -> t.Unit:
+    def unit(self, node: ParseNode) -> t.Unit:
         node = tree_of(node)
         children, span = node.children, self.span(node)
         match node.data:
@@ -195,7 +193,7 @@ class _Builder(ExpressionBuilder):
             case _:
                 return t.Tap(self.ref(token_of(children[0])), span)
 
-    def group(self, node: LarkNode) -> t.Chain | t.Compound:
+    def group(self, node: ParseNode) -> t.Chain | t.Compound:
         assert isinstance(node, Tree)
         if node.data == "chain":
             return self.chain(node)
@@ -204,19 +202,19 @@ class _Builder(ExpressionBuilder):
 
     # -- facts and the smaller sections
 
-    def facts(self, node: LarkNode | None) -> t.Facts:
+    def facts(self, node: ParseNode | None) -> t.Facts:
         return tuple(self.fact(c) for c in trees(node)) if node is not None else ()
 
-    def fact(self, node: Tree[Token]) -> t.Fact:
+    def fact(self, node: Tree) -> t.Fact:
         first = node.children[0]
         if node.data == "shape_fact":
             return t.ShapeFact(self.dims(token_of(first)), self.span(node))
         return t.CountFact(str(first), str(node.children[1]), not absent(node.children[2]), self.span(node))
 
-    def shape_tokens(self, node: LarkNode | None) -> tuple[ex.Expr, ...] | None:
+    def shape_tokens(self, node: ParseNode | None) -> tuple[ex.Expr, ...] | None:
         return self.dims(node) if isinstance(node, Token) else None
 
-    def signature(self, node: Tree[Token]) -> t.Signature:
+    def signature(self, node: Tree) -> t.Signature:
         name, *middle, entry, kind, result = node.children
         formals = tuple(self.formal(c) for c in middle if isinstance(c, Tree))
         word = None if absent(kind) else str(kind)
@@ -224,7 +222,7 @@ class _Builder(ExpressionBuilder):
             str(name), formals, self.shape_tokens(entry), word, self.shape_tokens(result), self.span(node)
         )
 
-    def formal(self, node: Tree[Token]) -> t.Formal:
+    def formal(self, node: Tree) -> t.Formal:
         name, default = node.children
         if isinstance(default, Token):
             value: ex.Expr | None = ex.Name("no", self.span(default))
@@ -232,12 +230,12 @@ class _Builder(ExpressionBuilder):
             value = self.maybe(default, self.expr)
         return t.Formal(str(name), value, self.span(name))
 
-    def input_shape(self, node: Tree[Token]) -> t.InputShape:
+    def input_shape(self, node: Tree) -> t.InputShape:
         dims, below, kind = node.children
         word = None if absent(kind) else str(kind)
         return t.InputShape(self.dims(token_of(dims)), self.maybe(below, self.expr), word, self.span(node))
 
-    def rename(self, node: Tree[Token]) -> t.Rename | t.RenameScope:
+    def rename(self, node: Tree) -> t.Rename | t.RenameScope:
         if node.data == "scope":
             module, *rules = node.children
             found = tuple(self.rename(r) for r in rules if isinstance(r, Tree))
@@ -247,7 +245,7 @@ class _Builder(ExpressionBuilder):
             str(pattern), str(replacement), isinstance(transposed, Token), self.span(pattern), self.span(node)
         )
 
-    def changes(self, node: Tree[Token]) -> t.Changes:
+    def changes(self, node: Tree) -> t.Changes:
         *changes, facts = node.children
         found: list[t.Change] = []
         for change in changes:
@@ -255,7 +253,7 @@ class _Builder(ExpressionBuilder):
                 found.extend(self.change(change))
         return t.Changes(tuple(found), self.facts(facts), self.span(node))
 
-    def change(self, node: Tree[Token]) -> list[t.Change]:
+    def change(self, node: Tree) -> list[t.Change]:
         children, span = node.children, self.span(node)
         if node.data == "remove":
             return [t.Change("remove", self.label(c), None, self.span(c)) for c in children]
@@ -282,5 +280,5 @@ def _label_of(statement: t.Statement) -> ex.Path | None:
 
 __all__ = [
     "parse_arguments", "parse_body", "parse_changes", "parse_expression", "parse_renames", "parse_shape",
-    "parse_signature", "parser",
+    "parse_signature",
 ]  # fmt: skip

@@ -29,6 +29,7 @@ def test_it_holds_the_package_data(wheel: Path) -> None:
     data = {
         "archdsl/py.typed",
         "archdsl/syntax/grammar.lark",
+        "archdsl/syntax/grammar.json",
         "archdsl/syntax/grammar.tables",
         "archdsl/explanations.md",
         "archdsl/torch_backend/helpers.py",

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
 
-from archdsl.syntax import tables
+import lark
+
+from archdsl.syntax import grammar, lark_tables, tables
 
 
 def test_the_grammar_is_strictly_lalr() -> None:
     """Takes some seconds: lark compares every pair of terminals."""
-    tables.build(tables.grammar(), strict=True)
+    lark_tables.build(grammar.grammar(), strict=True)
 
 
 def test_the_tables_in_the_package_are_current() -> None:
     """If this fails: python -m archdsl.syntax.tables."""
-    stored = Path(tables.__file__).with_name(tables.FILE)
-    assert stored.read_bytes().partition(b"\n")[0] == tables.stamp(tables.grammar())
+    text = grammar.grammar()
+    stored = (grammar.FOLDER / grammar.FILE).read_bytes().partition(b"\n")[0]
+    assert stored.decode() == grammar.stamp(text, lark.__version__)
+    driving = json.loads((grammar.FOLDER / grammar.DRIVER_FILE).read_bytes())
+    assert driving["stamp"] == grammar.stamp(text)
+    assert driving == json.loads(json.dumps(lark_tables.driver_tables(tables.lark(), text)))
 
 
 def test_tables_of_another_grammar_are_not_used() -> None:
-    assert tables.stamp(tables.grammar()) != tables.stamp(tables.grammar() + " ")
+    assert grammar.stamp(grammar.grammar()) != grammar.stamp(grammar.grammar() + " ")
