@@ -9,10 +9,9 @@ from __future__ import annotations
 import string
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 
 from ..ir.graph import Network
-from ..ir.lookup import arms, parts
+from ..ir.lookup import parts
 from ..ir.nodes import (
     Arm,
     Body,
@@ -31,18 +30,13 @@ from ..ir.nodes import (
     Run,
     SideOutput,
 )
-from ..ir.operator import Operator
-from ..ir.shapes import Constant
 from .constants import constant_text
 from .drawing import ASIDE, WIRE, Box, Mark, aside, card, fan, frame, panel, skip, source, stack, svg, text_width
+from .likeness import Signature, alike, body_alike, first_read, value_names
+from .words import LONGEST, arguments_text, described, wrapped
 
 _QUIET = {"activation", "normalisation", "regularisation"}
 """Families whose layers are written into the box of the layer before them."""
-
-_LONGEST = 44
-"""Letters of a line in a box."""
-
-Signature = tuple[object, ...]
 
 
 def picture(network: Network) -> str:
@@ -78,39 +72,6 @@ def _page(title: str, below: Sequence[str], main: Box, panels: Sequence[Box]) ->
         heading.append(Mark("text", ((0, 32 + 16 * number),), "sub", line))
     width = max(right, text_width(title, 16), *(text_width(line, 11) for line in (*below, "")))
     return Box(0, width, bottom, (*heading, *marks))
-
-
-# ---- what is drawn alike --------------------------------------------------------------------------------------------
-
-
-def _alike(node: Node, known: dict[int, Signature]) -> Signature:
-    """What two nodes share that are built alike: words and structure, not widths or sizes."""
-    match node:
-        case Layer():
-            op = node.operator
-            return ("activation" if op.family == "activation" else op.word, tuple(name for name, _ in node.tied))
-        case Invoke():
-            return ("call", node.word, _instance_alike(node.instance, known))
-        case Residual(main=main, shortcut=shortcut):
-            return ("residual", node.taken, *(_body_alike(a.body, known) for a in (main, shortcut) if a is not None))
-        case Join():
-            return (node.operator.word, *(_body_alike(a.body, known) for a in node.arms))
-        case Repeat():
-            return ("repeat", *dict.fromkeys(_body_alike(run.body, known) for run in node.runs))
-        case Line() | Choice() | Level() | SideOutput():
-            return _body_alike(node.body, known)
-        case Reuse() | Look():
-            return (type(node).__name__,)
-
-
-def _body_alike(body: Body, known: dict[int, Signature]) -> Signature:
-    return tuple(part for part in (_alike(node, known) for node in body) if part)
-
-
-def _instance_alike(instance: Instance, known: dict[int, Signature]) -> Signature:
-    if id(instance) not in known:
-        known[id(instance)] = _body_alike(instance.body, known)
-    return known[id(instance)]
 
 
 # ---- drawing --------------------------------------------------------------------------------------------------------
@@ -168,10 +129,10 @@ class _Artist:
     def network(self, network: Network) -> Box:
         root = network.root
         self.discover(root.body)
-        names = _value_names(root)
+        names = value_names(root)
         place = _Place(root, names)
         entries = [(name, value) for name, value in zip(root.entry_names, root.entry, strict=True)]
-        first = _first_read(root.body)
+        first = first_read(root.body)
         for name, value in entries:
             text = f"{root.shapes[value]}" if len(entries) == 1 else f"{name}: {root.shapes[value]}"
             names.setdefault(value, name)
@@ -201,7 +162,7 @@ class _Artist:
         """Note the calls of a body and of what they call, the first of those built alike."""
         for node in body:
             if isinstance(node, Invoke):
-                key = _alike(node, self.known)
+                key = alike(node, self.known)
                 if key not in self.modules:
                     self.modules[key] = node
                     self.discover(node.instance.body)
@@ -213,10 +174,10 @@ class _Artist:
     def panel(self, call: Invoke, title: str) -> Box:
         instance = call.instance
         entry = instance.entry[0]
-        place = _Place(instance, _value_names(instance), entry)
+        place = _Place(instance, value_names(instance), entry)
         self.body(instance.body, place)
         ends = [card([str(instance.shapes[entry])], "value"), card([str(instance.result)], "value")]
-        return panel(stack([ends[0], place.stacked(), ends[1]]), title, _wrapped(_arguments(instance), _LONGEST))
+        return panel(stack([ends[0], place.stacked(), ends[1]]), title, wrapped(arguments_text(instance), LONGEST))
 
     # -- bodies
 
@@ -262,7 +223,7 @@ class _Artist:
             text += f" @{place.names.get(value, '...')}"
         if op.family in _QUIET and place.open_card is not None:
             lines, _ = place.open_card
-            if len(lines) == 1 or len(lines[-1]) + len(text) > _LONGEST:
+            if len(lines) == 1 or len(lines[-1]) + len(text) > LONGEST:
                 lines.append(text)
             else:
                 lines[-1] += f" · {text}"
@@ -274,9 +235,9 @@ class _Artist:
 
     def call(self, node: Invoke, place: _Place) -> Box:
         label = f"{node.label.text}: " if node.label is not None and node.label.text != "_" else ""
-        arguments = _wrapped(_arguments(node.instance), _LONGEST)
+        arguments = wrapped(arguments_text(node.instance), LONGEST)
         handed = [f"@{place.names.get(v, '...')}" for v in node.inputs[1:]]
-        return card([f"{label}{self.title(_alike(node, self.known))}", *arguments, *handed], "module")
+        return card([f"{label}{self.title(alike(node, self.known))}", *arguments, *handed], "module")
 
     def level(self, node: Level, place: _Place) -> None:
         label = node.label.text if node.label is not None else ""
@@ -291,7 +252,7 @@ class _Artist:
 
     def inside(self, body: Body, place: _Place, flow: int | None = None) -> Box:
         """A body as a box of its own, which begins with what is on the line."""
-        first = _first_read(body)
+        first = first_read(body)
         within = replace(place, flow=place.flow if flow is None else flow, boxes=[], notes=[], open_card=None)
         if first is not None and first != within.flow and first not in within.names:
             within.flow = first
@@ -324,7 +285,7 @@ class _Artist:
         groups: list[tuple[Run, int, bool]] = []
         for run in node.runs:
             last = groups[-1] if groups else None
-            if last is not None and _body_alike(last[0].body, self.known) == _body_alike(run.body, self.known):
+            if last is not None and body_alike(last[0].body, self.known) == body_alike(run.body, self.known):
                 groups[-1] = (last[0], last[1] + run.count, False)
             else:
                 groups.append((run, run.count, True))
@@ -369,104 +330,3 @@ class _Artist:
         spread = aside(WIRE, box)
         place.boxes += [main, spread]
         place.notes += [note, ""]
-
-
-# ---- words ----------------------------------------------------------------------------------------------------------
-
-
-def described(op: Operator) -> str:
-    """A layer as a spec would write it, without what is at its default.
-
-    >>> from archdsl.ops.conv import Conv
-    >>> from archdsl.ir.shapes import Size
-    >>> described(Conv(size=Size((3, 3)), width=64, stride=2, bias=False))
-    'conv 3x3, 64, stride 2, no bias'
-    """
-    words: list[str] = []
-    for argument in op.arguments():
-        value = getattr(op, argument.name)
-        name = argument.name.rstrip("_")
-        if argument.use == "position" and value != argument.default:
-            words.append(_shown(value))
-        elif value == argument.default or argument.use in ("value", "tied"):
-            continue
-        elif argument.use == "flag":
-            words.append(name)
-        elif argument.use == "switch":
-            words.append(f"no {name}")
-        else:
-            words.append(f"{name} {_shown(value)}")
-    return _cut(f"{op.word} {', '.join(words)}".strip())
-
-
-def _shown(value: Constant) -> str:
-    """A value, a long fraction shortened."""
-    text = constant_text(value)
-    return f"{float(value):.6g}" if isinstance(value, Fraction) and len(text) > 8 else text
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
-
-
-def _arguments(instance: Instance) -> str:
-    return ", ".join(f"{name} {_shown(value)}" for name, value in instance.arguments.items())
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    lines: list[str] = []
-    for part in text.split(", ") if text else []:
-        if lines and len(lines[-1]) + len(part) + 2 <= width:
-            lines[-1] += f", {part}"
-        else:
-            lines.append(part)
-    return [_cut(line) for line in lines]
-
-
-def _first_read(body: Body) -> int | None:
-    """The value a body reads first."""
-    for node in body:
-        match node:
-            case Layer() | Invoke() | Reuse():
-                return node.inputs[0] if node.inputs else None
-            case Residual():
-                return node.main.input
-            case Join():
-                return node.input
-            case Repeat():
-                found = node.runs[0].input if node.runs else None
-            case Look():
-                return node.output
-            case Line() | Choice() | Level() | SideOutput():
-                found = _first_read(node.body)
-        if found is not None:
-            return found
-    return None
-
-
-def _value_names(instance: Instance) -> dict[int, str]:
-    """What the values of an instance are called."""
-    names: dict[int, str] = dict(zip(instance.entry[1:], instance.entry_names[1:], strict=False))
-    _collect(instance.body, "", names)
-    return names
-
-
-def _collect(body: Body, above: str, names: dict[int, str]) -> None:
-    for node in body:
-        label = getattr(node, "label", None)
-        name = f"{above}{label.text}" if label is not None else ""
-        if name and isinstance(node, Layer | Invoke | Level):
-            names.setdefault(node.output, name)
-        match node:
-            case Level():
-                _collect(node.body, f"{name}." if name else above, names)
-            case Line() | Choice() | SideOutput():
-                _collect(node.body, above, names)
-            case Residual() | Join():
-                for arm in arms(node):
-                    _collect(arm.body, above, names)
-            case Repeat():
-                for run in node.runs:
-                    _collect(run.body, above, names)
-            case _:
-                pass
