@@ -10,16 +10,17 @@ Names are loaded when first used, so that `archdsl --help` need not wait for the
 
 from typing import TYPE_CHECKING
 
+from .version import __version__
+
 if TYPE_CHECKING:
     from .analysis import Analysis
     from .api import analyze, build, compile, from_json, load, loads
     from .diagnostics import Diagnostic, SpecError
     from .ir.graph import Network
 
-__version__ = "0.1.0"
-
 __all__ = [
-    "Analysis", "Diagnostic", "Network", "SpecError", "analyze", "build", "compile", "from_json", "load", "loads",
+    "Analysis", "Diagnostic", "Network", "SpecError", "__version__", "analyze", "build", "compile", "from_json",
+    "load", "loads",
 ]  # fmt: skip
 
 _HOMES = {"Analysis": "analysis", "Diagnostic": "diagnostics", "SpecError": "diagnostics", "Network": "ir.graph"}

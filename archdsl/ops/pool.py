@@ -116,7 +116,7 @@ class _Pool(Operator):
         keywords: dict[str, tuple[Constant, Slot]] = {
             "stride": (size(kernel), slot(size(stride), "size" if self.stride is None else "stride")),
             "padding": (0, slot(padding, half(name("size")) if self.same else "pad")),
-            "ceil_mode": (False, slot(self.ceil)),
+            "ceil_mode": (False, slot(self.ceil and any(s != 1 for s in stride))),
         }
         if self.word == "avgpool":
             keywords["count_include_pad"] = (True, slot(padding == 0 and not hanging))

@@ -7,6 +7,7 @@ have in common is the skeleton, what differs becomes arguments and conditions.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..ir import graph as g
@@ -17,7 +18,7 @@ from .joins import JoinWriter
 from .loops import loop_of
 from .members import first_input, installation, variable_name
 from .sequence import Sequencer, is_chain
-from .values import Value
+from .values import MAX_CALLS, Value
 from .writer import Bodies, Nodes, all_of
 
 if TYPE_CHECKING:
@@ -105,14 +106,19 @@ class ClassWriter(JoinWriter):
         rules[type(first)](nodes, namers)
 
     def line(self, nodes: Nodes, namers: Mapping[int, Namer]) -> None:
-        self.bodies({n: node.body for n, node in nodes.items()}, namers)  # type: ignore[union-attr]
-        value = self.get({n: node.output for n, node in nodes.items()})  # type: ignore[union-attr]
-        first = next(iter(nodes.values()))
-        joined = isinstance(first, g.Line) and len(first.body) == 1 and isinstance(first.body[0], g.Residual | g.Join)
-        if (joined and not self.comments) or (self.in_arm and value.depth <= 1):
+        lines = all_of(nodes, g.Line)
+        self.bodies({n: line.body for n, line in lines.items()}, namers)
+        value = self.get({n: line.output for n, line in lines.items()})
+        first = next(iter(lines.values()))
+        if not self.comments and (_joins(first) or (self.inlined is first and value.depth < MAX_CALLS)):
+            return
+        if self.in_arm and value.depth <= 1:
             return
         comment = str(next(iter(value.shapes.values()))) if self.comments and len(self.lanes) == 1 else None
         self.settle(value, None, comment)
+        last = self.forward[-1] if self.forward else None
+        if comment and isinstance(last, py.Assign) and last.target == value.code and not last.comment:
+            self.forward[-1] = replace(last, comment=comment)
 
     # -- levels, repeats, conditions
 
@@ -246,6 +252,14 @@ class ClassWriter(JoinWriter):
     def parameters(self) -> tuple[Parameter, ...]:
         """The arguments of the class."""
         return self.emitter.parameters_of(self)
+
+
+def _joins(line: g.Line) -> bool:
+    """Whether a line is a residual, a join, or a layer without weights: what its code is part of says more."""
+    if len(line.body) != 1:
+        return False
+    node = line.body[0]
+    return isinstance(node, g.Residual | g.Join) or (isinstance(node, g.Layer) and not node.label)
 
 
 def _single(body: g.Body) -> g.Layer | g.Invoke | g.Level | None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import ast
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 from .. import expr as ex
 from ..diagnostics import Diagnostic, SpecError
@@ -16,11 +15,13 @@ from ..ir.dims import show
 from ..ir.graph import Instance, Invoke, Network, Node, Reuse
 from ..ir.operator import Refusal
 from ..ir.shapes import Constant, Size
+from ..version import __version__
 from . import pycode as py
 from .classes import ClassWriter
 from .formulas import FEATURES, Formal, NotEmittedError, UnmergeableError, literal
 from .members import variable_name
 from .pyprint import show as print_module
+from .tidy import tidied
 from .values import inside
 
 _SLOTS = {"size": "kernel_size", "p": "p"}
@@ -156,14 +157,14 @@ class Emitter:
         if "F." in mentioned:
             imports.append(py.Import("torch.nn.functional", "F"))
         imports.append(py.ImportFrom("torch", ("Tensor", "nn")))
-        exported = py.Assign(py.Name("__all__"), py.List((py.Lit(self.root_name),)))
-        head = print_module(py.Module(self.docstring(), (*imports, exported)))
+        head = print_module(py.Module(self.docstring(), tuple(imports)))
         return "\n\n\n".join(part.strip("\n") for part in (head, helpers, text) if part.strip()) + "\n"
 
     def docstring(self) -> str:
         net = self.network
         lines = [f"{net.title}." if net.title and not net.source else f"{net.title}. {net.source}".strip(". ") + "."]
-        lines.append(f"Made by archdsl from {net.file.replace(chr(92), '/').rpartition('/')[2]}{self.chosen()}.")
+        file = net.file.replace("\\", "/").rpartition("/")[2]
+        lines.append(f"Made by archdsl {__version__} from {file}{self.chosen()}.")
         return "\n\n".join(line for line in lines if line)
 
     def chosen(self) -> str:
@@ -201,7 +202,7 @@ class Emitter:
         forward = py.FunctionDef("forward", (py.Param("self"), *values), returns, tuple(writer.forward))
         body = (init, forward) if writer.forward else (init,)
         made = py.ClassDef(writer.name, (py.Name(writer.base),), body, self.class_docstring(writer, instance))
-        return _renamed(made, names)
+        return tidied(made, names)
 
     def class_docstring(self, writer: ClassWriter, instance: Instance) -> str:
         if not writer.is_root:
@@ -209,7 +210,20 @@ class Emitter:
         shapes = ", ".join(
             f"{n} {s}" if len(self.network.inputs) > 1 else str(s) for n, s in self.network.inputs.items()
         )
-        return f"{self.network.title or 'The network'} for {shapes} inputs."
+        return f"{self.network.title or 'The network'} for {shapes} inputs{_counted(self.network)}."
+
+
+def _counted(network: Network) -> str:
+    """How many parameters a network has, where that is a number."""
+    counts = {False: 0, True: 0}
+    for place in network.walk(fold=True):
+        for array in place.tensors.values():
+            if array.role == "trained":
+                if not isinstance(array.count, int):
+                    return ""
+                counts[place.training] += place.times * array.count
+    training = f", {sum(counts.values()):,} in training" if counts[True] else ""
+    return f": {counts[False]:,} parameters{training}" if any(counts.values()) else ""
 
 
 def emit_source(network: Network) -> str:
@@ -372,17 +386,6 @@ def _shown(value: Constant) -> str:
     if isinstance(value, Size):
         return repr(value)
     return value if isinstance(value, str) else show(value) if isinstance(value, int) else str(value)
-
-
-def _renamed(node: Any, names: dict[str, str]) -> Any:
-    """A tree with the marks of formals replaced by their names."""
-    if isinstance(node, py.Name):
-        return py.Name(names[node.id]) if node.id in names else node
-    if isinstance(node, tuple):
-        return tuple(_renamed(part, names) for part in node)  # type: ignore[reportUnknownVariableType]
-    if is_dataclass(node) and not isinstance(node, type):
-        return replace(node, **{f.name: _renamed(getattr(node, f.name), names) for f in fields(node)})
-    return node
 
 
 # ---- helpers --------------------------------------------------------------------------------------------------------

@@ -197,7 +197,7 @@ class Formulas:
         if self.constant(source):
             values = self.values(source)
             assert values is not None
-            return literal(values[0])
+            return self.root(source, values[0]) or literal(values[0])
         match source:
             case ex.Name(id=name):
                 if name not in self.lanes[0].names:
@@ -219,6 +219,14 @@ class Formulas:
                 return py.Tuple(tuple(self.code(d) for d in source.dims))
             case _:
                 return self.condition(source)
+
+    def root(self, source: ex.Expr, value: Constant) -> py.Expr | None:
+        """A square root as a power of the whole number under it."""
+        if not isinstance(source, ex.Function) or source.name != "sqrt" or isinstance(value, int):
+            return None
+        under = (self.values(source.args[0]) or [None])[0]
+        whole = isinstance(under, int) and isinstance(value, Fraction) and under**0.5 == float(value)
+        return py.Bin("**", py.Lit(under), py.Lit(0.5)) if whole else None
 
     def choice(self, source: ex.IfElse) -> py.Expr:
         if self.constant(source.test):

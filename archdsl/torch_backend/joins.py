@@ -35,7 +35,10 @@ class JoinWriter(LayerWriter):
             main = arm is first.main
             lanes = residuals if main else taken
             bodies = {n: (r.main if main else _shortcut(r)).body for n, r in lanes.items()}
+            outer = self.inlined
+            self.inlined = _only_line(bodies) if first.shortcut is None else None
             self.bodies(bodies, namers)
+            self.inlined = outer
         if len(taken) != len(residuals):
             self.maybe_residual(residuals, taken, x)
             return
@@ -46,6 +49,8 @@ class JoinWriter(LayerWriter):
     def add(self, mains: Mapping[int, int], shortcuts: Mapping[int, int], nodes: Mapping[int, g.Residual]) -> None:
         y, other = self.get(mains), self.get(shortcuts)
         code = py.Bin("+", self.read(y), self.read(other))
+        if other.variable is not None:
+            code = py.Bin("+", code.right, code.left)
         reads, depth = y.reads | other.reads, 1 + max(y.depth, other.depth)
         self.give({n: r.output for n, r in nodes.items()}, dict(nodes), code, y.features, depth, reads)
 
@@ -147,6 +152,12 @@ class JoinWriter(LayerWriter):
             self.variables.holders[name] = value
             names.append(name)
         self.forward.append(py.Assign(py.Tuple(tuple(py.Name(n) for n in names)), source))
+
+
+def _only_line(bodies: Mapping[int, g.Body]) -> g.Node | None:
+    """The line that a body consists of, in the first lane."""
+    body = next(iter(bodies.values()))
+    return body[0] if len(body) == 1 else None
 
 
 def _shortcut(residual: g.Residual) -> g.Arm:

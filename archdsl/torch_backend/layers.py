@@ -23,21 +23,21 @@ class LayerWriter(Writer):
         path = self.path(nodes, namers)
         forms = {n: self.form(n, layer) for n, layer in layers.items()}
         inputs = self.inputs(layers)
-        reads = frozenset[str]().union(*(v.reads for v in inputs))
-        depth = 1 + max(v.depth for v in inputs)
         features = self.layer_features(layers, inputs)
-        tied = next(iter(layers.values())).tied
-        self.named(inputs, next(iter(forms.values())))
-        codes = [self.read(v) for v in inputs]
-        if next(iter(forms.values())).array is not None:
-            code = self.with_array(layers, forms, inputs, codes[0], self.member(path))
-        elif tied:
-            code = self.tied_call(next(iter(layers.values())), codes)
+        first, form = next(iter(layers.values())), next(iter(forms.values()))
+        self.named(inputs, form)
+        if form.array is not None:
+            member = self.parameter_array(layers, forms, inputs, self.member(path))
+            code = self.fitting(inputs, lambda codes: self.with_array(form, codes[0], member))
+        elif first.tied:
+            code = self.fitting(inputs, lambda codes: self.tied_call(first, codes))
         elif any(f.state or f.function is None for f in forms.values()):
             self.install(path, self.constructed(layers, forms, inputs))
-            code = py.Call(self.member(path), tuple(codes))
+            code = self.fitting(inputs, lambda codes: py.Call(self.member(path), tuple(codes)))
         else:
-            code = self.applied(layers, forms, inputs, codes)
+            code = self.fitting(inputs, lambda codes: self.applied(layers, forms, inputs, codes))
+        reads = frozenset[str]().union(*(v.reads for v in inputs))
+        depth = max(v.depth for v in inputs) + (not form.method)
         self.give({n: layer.output for n, layer in layers.items()}, nodes, code, features, depth, reads)
 
     def inputs(self, nodes: Mapping[int, g.Layer | g.Invoke | g.Reuse]) -> list[Value]:
@@ -147,21 +147,19 @@ class LayerWriter(Writer):
         if form.places is not None:
             self.settle(inputs[1])
 
-    def with_array(
-        self,
-        layers: Mapping[int, g.Layer],
-        forms: Mapping[int, TorchForm],
-        inputs: Sequence[Value],
-        x: py.Expr,
-        member: py.Expr,
-    ) -> py.Expr:
-        """A layer whose one array is a parameter of the class."""
+    def parameter_array(
+        self, layers: Mapping[int, g.Layer], forms: Mapping[int, TorchForm], inputs: Sequence[Value], member: py.Expr
+    ) -> py.Name:
+        """Make the one array of a layer a parameter of the class."""
         arrays = {n: f.array for n, f in forms.items() if f.array is not None}
         made = self.call(layers, arrays, inputs, None)
         if not isinstance(member, py.Name):
             raise NotEmittedError("an array whose label is no Python name")
         self.init.append(py.Assign(member, py.Call(py.Name("nn.Parameter"), (made,))))
-        form = next(iter(forms.values()))
+        return member
+
+    def with_array(self, form: TorchForm, x: py.Expr, member: py.Name) -> py.Expr:
+        """A layer of an array that is a parameter of the class."""
         if form.expression is not None:
             return _formula(form.expression, {"x": x, "array": member})
         assert form.function is not None
@@ -200,9 +198,9 @@ class LayerWriter(Writer):
         self.install(path, self.construction(invokes, inputs))
         member = self.member(path)
         features = self.invoke_features(invokes, inputs)
+        code = self.fitting(inputs, lambda codes: py.Call(member, tuple(codes)))
         reads = frozenset[str]().union(*(v.reads for v in inputs))
         depth = 1 + max(v.depth for v in inputs)
-        code = py.Call(member, tuple(self.read(v) for v in inputs))
         self.give({n: node.output for n, node in invokes.items()}, nodes, code, features, depth, reads)
 
     def construction(self, invokes: Mapping[int, g.Invoke], inputs: Sequence[Value]) -> py.Expr:

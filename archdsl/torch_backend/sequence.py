@@ -13,7 +13,7 @@ from ..ir.names import Namer
 from ..ir.shapes import Shape
 from . import pycode as py
 from .formulas import NotEmittedError, UnmergeableError
-from .members import first_input, installation
+from .members import first_input, installation, member_of
 from .values import Value, consumed, inside
 
 if TYPE_CHECKING:
@@ -84,11 +84,13 @@ class Sequencer:
         if self.numbered(members):
             return [installation(target, self.sequential(members))]
         found: list[py.Stmt] = [installation(target, py.Call(py.Name("nn.Sequential")))]
-        for member in members:
+        for at, member in enumerate(members):
             if member.count != 1:
                 raise NotEmittedError("a repeat among labelled items of a level")
             if member.code is None:
                 found.extend(self.assigned((*target, member.name), member.inner))
+            elif member.name == str(at):
+                found.append(py.ExprStmt(py.Call(py.Attr(member_of(target), "append"), (member.code,))))
             else:
                 found.append(installation((*target, member.name), member.code))
         return found

@@ -44,6 +44,32 @@ class Value:
     depth: int = 0
     reads: frozenset[str] = frozenset()
     variable: str | None = None
+    far: bool = False
+
+
+def far_values(instance: Instance) -> set[int]:
+    """The values that are read again after the next value has been made of them: those a name of their own helps."""
+    found: set[int] = set()
+    _far(instance.body, found)
+    return found
+
+
+def _far(body: Body, found: set[int]) -> None:
+    made: dict[int, int] = {}
+    for at, node in enumerate(body):
+        for value in set(_reads(node)):
+            if value in made and any(not isinstance(b, SideOutput) for b in body[made[value] + 1 : at]):
+                found.add(value)
+        made.update(dict.fromkeys(_made((node,)), at))
+        for inner in inside(node):
+            _far(inner, found)
+
+
+def _reads(node: Node) -> Iterable[int]:
+    yield from consumed(node)
+    for body in inside(node):
+        for inner in body:
+            yield from _reads(inner)
 
 
 def count_uses(instance: Instance) -> Counter[int]:
@@ -127,12 +153,9 @@ class Variables:
         return not any(name in value.reads for value in self.pending if value is not assigned)
 
     def choose(self, assigned: Value, label: str | None = None) -> str:
-        """A name for a value: its label if several read it, else `x`, else `out`."""
+        """A name for a value: its label if it is read again later, else `x`, else `out`."""
         if (
-            label is not None
-            and assigned.uses > 1
-            and py.identifier(label)
-            and label not in ("self", "torch", "F", "nn")
+            label is not None and assigned.far and py.identifier(label) and label not in ("self", "torch", "F", "nn")
         ) and self.free(label, assigned):
             return label
         for name in ("x", "out"):

@@ -39,12 +39,19 @@ def module_of(source: str) -> types.ModuleType:
     return module
 
 
+def network_class(module: types.ModuleType) -> type[nn.Module]:
+    """The class of the network: the last one of its file."""
+    own = [v for v in vars(module).values() if isinstance(v, type) and v.__module__ == module.__name__]
+    found = own[-1]
+    assert issubclass(found, nn.Module)
+    return found
+
+
 def instantiate(source: str, device: str | None = None) -> nn.Module:
     """The network that a source defines, made without arguments."""
     module = module_of(source)
-    (name,) = module.__all__
     with torch.device(device or torch.get_default_device()):
-        found = getattr(module, name)()
+        found = network_class(module)()
     assert isinstance(found, nn.Module)
     return found
 

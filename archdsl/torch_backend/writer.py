@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from .. import expr as ex
@@ -13,11 +13,13 @@ from ..ir.shapes import Shape
 from . import pycode as py
 from .formulas import FEATURES, Formulas, Lane, UnmergeableError
 from .members import installation, member_of
-from .values import MAX_CALLS, Value, Variables, count_uses
+from .pyprint import flat
+from .values import MAX_CALLS, Value, Variables, count_uses, far_values
 
 if TYPE_CHECKING:
     from .emitter import Emitter
 
+MAX_WIDTH = 88 - len("        x = ")
 Nodes = dict[int, g.Node]
 Bodies = dict[int, g.Body]
 Kind = TypeVar("Kind", bound=g.Node)
@@ -34,6 +36,7 @@ class Writer(ABC):
         self.index = {id(i): n for n, i in enumerate(instances)}
         self.is_root = instances[0].name == ""
         self.uses = [count_uses(i) for i in instances]
+        self.far = [far_values(i) for i in instances]
         self.known: list[dict[int, Value]] = [{} for _ in instances]
         self.variables = Variables()
         self.init: list[py.Stmt] = []
@@ -42,6 +45,7 @@ class Writer(ABC):
         self.result_features: ex.Expr | None = None
         self.comments = self.is_root
         self.in_arm = False
+        self.inlined: g.Node | None = None
         self.prefix: tuple[str, ...] = ()
         self.containers: set[tuple[str, ...]] = set()
         self.base = "nn.Module"
@@ -77,6 +81,7 @@ class Writer(ABC):
         """A new value, known in its lanes by their own numbers."""
         uses = max(self.uses[n][v] for n, v in vids.items())
         value = Value(shapes, self.checked(features, shapes), code, uses, depth, reads)
+        value.far = any(v in self.far[n] for n, v in vids.items())
         for n, v in vids.items():
             self.known[n][v] = value
         return value
@@ -100,6 +105,14 @@ class Writer(ABC):
         value.uses -= 1
         self.variables.pending.discard(value)
         return value.code
+
+    def fitting(self, inputs: Sequence[Value], build: Callable[[list[py.Expr]], py.Expr]) -> py.Expr:
+        """Code made of some values; they are assigned first where it would not fit on a line otherwise."""
+        if len(flat(build([v.code for v in inputs]))) > MAX_WIDTH:
+            for value in inputs:
+                if value.depth:
+                    self.settle(value)
+        return build([self.read(v) for v in inputs])
 
     def settle(self, value: Value, label: str | None = None, comment: str | None = None) -> None:
         """Assign a value to a variable unless it has one."""
