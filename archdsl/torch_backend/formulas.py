@@ -225,8 +225,9 @@ class Formulas:
         if not isinstance(source, ex.Function) or source.name != "sqrt" or isinstance(value, int):
             return None
         under = (self.values(source.args[0]) or [None])[0]
-        whole = isinstance(under, int) and isinstance(value, Fraction) and under**0.5 == float(value)
-        return py.Bin("**", py.Lit(under), py.Lit(0.5)) if whole else None
+        if isinstance(under, int) and isinstance(value, Fraction) and under**0.5 == float(value):
+            return py.Bin("**", py.Lit(under), py.Lit(0.5))
+        return None
 
     def choice(self, source: ex.IfElse) -> py.Expr:
         if self.constant(source.test):
