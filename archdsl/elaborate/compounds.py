@@ -18,6 +18,7 @@ from .arguments import bind_operator
 from .builder import Builder, Made
 from .labels import Labels, Target
 from .loops import loop_of, repeat
+from .references import look
 
 Under = t.Block | t.Inline
 
@@ -113,10 +114,12 @@ def join(b: Builder, head: t.Join, body: Under, x: int, span: Span) -> Made:
         with b.within(env=env):
             nodes, y = b.statements((dash.first, *dash.rest), entry)
         arms.append(g.Arm(entry, tuple(nodes), y, dash.span))
-    inputs = tuple(arm.output for arm in arms)
+    looked = [look(b, binding.references[name]) for name in binding.operator.value_arguments()]
+    inputs = (*(arm.output for arm in arms), *(value for _, value in looked))
     output = b.applied(binding.operator, inputs, head.span, binding.spans)
     b.session.count_nodes(span)
-    return [g.Join(binding.operator, x, shares, tuple(arms), inputs, output, binding.expressions, span)], output
+    node = g.Join(binding.operator, x, shares, tuple(arms), inputs, output, binding.expressions, span)
+    return [*(n for nodes, _ in looked for n in nodes), node], output
 
 
 def _paths(b: Builder, body: Under) -> list[tuple[t.Dash, Env]]:

@@ -128,7 +128,10 @@ class Residual:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Paths brought together by an operator. With `shares`, path i sees the i-th share of the features."""
+    """Paths brought together by an operator. With `shares`, path i sees the i-th share of the features.
+
+    `inputs` are what the paths give, then the operator's arguments that are values.
+    """
 
     operator: Operator
     input: int

@@ -80,12 +80,15 @@ class Slot:
 class TorchCall:
     """A call of a torch class or function, the input aside.
 
-    A keyword stays away where it has the default given with it.
+    A keyword stays away where it has the default given with it. `values` are the keywords of the last inputs, if those
+    go by keyword. The keywords `training` have their value in training only, else their default.
     """
 
     name: str
     args: tuple[Slot, ...] = ()
     kwargs: tuple[tuple[str, Slot, Constant], ...] = ()
+    values: tuple[str, ...] = ()
+    training: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

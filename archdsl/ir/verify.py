@@ -186,8 +186,11 @@ class _Checker:
             raise VerifyError("a path of a join begins elsewhere than it should")
         for arm in node.arms:
             self.arm(arm)
-        if node.inputs != tuple(arm.output for arm in node.arms):
+        paths = len(node.arms)
+        if node.inputs[:paths] != tuple(arm.output for arm in node.arms):
             raise VerifyError("a join brings together other values than its paths give")
+        if len(node.inputs) != paths + len(op.value_arguments()):
+            raise VerifyError(f"{op.word} reads {len(op.value_arguments())} further values here")
         self.written(op, [name for name, _ in node.expressions])
         self.applied(op, self.inputs(node.inputs), node.output)
 

@@ -1,50 +1,161 @@
-"""Attention."""
+"""Attention: of a sequence to itself with its projections, and of paths to one another."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import replace
+from fractions import Fraction
+from math import prod
 
 from ..ir.dims import Dim, compare, show
-from ..ir.operator import Operator, Refusal, Slot, Tensor, TorchCall, TorchForm, attribute, flag, operator, switch
-from ..ir.shapes import Number, Shape
+from ..ir.operator import (
+    Axes,
+    Operator,
+    Refusal,
+    Slot,
+    Tensor,
+    TorchForm,
+    attribute,
+    axes,
+    flag,
+    operator,
+    switch,
+    value,
+)  # fmt: skip
+from ..ir.shapes import Constant, Number, Shape, Size
 from .formula import call, slot
+
+COSINE_HIDDEN = 512
+"""Hidden units of the network of log distances (Liu et al. 2022, as torchvision and timm have it)."""
+
+
+def _check_heads(shape: Shape, heads: Dim) -> None:
+    if compare(shape.features % heads, 0, "==") is False:
+        message = f"{show(heads)} heads do not divide the {show(shape.features)} features of {shape}"
+        raise Refusal("A0406", message, argument="heads")
+
+
+def _check_number(word: str, name: str, given: Number | None) -> None:
+    if given is not None and not isinstance(given, int | float | Fraction):
+        raise Refusal("A0404", f"the {name} of {word} is a number, this is {given}", argument=name)
+
+
+def _check_dropout(given: Number) -> None:
+    if isinstance(given, int | float | Fraction) and given > 1:
+        raise Refusal("A0305", f"a probability is at most 1, this one is {float(given):g}", argument="dropout")
+
+
+def _check_mask(mask: Shape, places: Dim, of: str) -> None:
+    if mask.kind == "map" or mask.dims != (places,):
+        wanted = f"one value for each of the {show(places)} places of {of}"
+        help = f"an input like `mask: {show(places)} below 2`, 0 where nothing is to be seen"
+        raise Refusal("A0410", f"a mask has {wanted}, but {mask.describe()} comes", help, "mask")
 
 
 @operator
 class Attention(Operator):
     """Multi-head self-attention with its projections (Vaswani et al. 2017): every place looks at every other.
 
-    Multiply-adds are those of the projections and of both products, `2 T^2 D`; a causal mask saves none.
+    With `window` or `grid` a place sees its tile of the map that the sequence came from: `window 7` tiles of 7x7
+    neighbours, moved by `shift` half the time (Liu et al. 2021), `grid 7` tiles of 7x7 places spread evenly (Tu et al.
+    2022). The tiles must divide the map. An axis that is one window is not shifted.
+
+    `relative` adds a trained bias for each distance and head. `cosine` compares by angle, at a trained temperature,
+    with a bias that a small network computes from the log distances (Liu et al. 2022); keys then have no bias, though
+    `qkv.bias` has its numbers, as torchvision's. Both keep the indices of distances in buffers, as torchvision does.
+    Without `window` and `grid` they speak of the whole map, or of the sequence where there is none.
+
+    Multiply-adds are those of the projections and of both products, `2 T^2 D`, with tiles of n places `2 T n D`; a
+    mask, causal or not, saves none. The network of `cosine` is counted once.
     """
 
     word = "attention"
     family = "attention"
     accepts = ("sequence",)
-    planned: ClassVar[frozenset[str]] = frozenset(
-        {"window", "grid", "shift", "scale", "mask", "rope", "relative", "cosine"}
-    )
+    advice = {"map": "put `tokens` before it"}
 
     heads: Dim = attribute("whole", 1, "into how many heads the features are divided")
     kv_heads: Dim | None = attribute("whole", None, "heads of keys and values (default: as many)")
+    window: Axes | None = attribute("axes", None, "attends within tiles of this size (default: everywhere)")
+    grid: Axes | None = attribute("axes", None, "attends among so many places, spread evenly (default: everywhere)")
+    shift: Axes = attribute("axes", 0, "how far the windows are moved, around the end", minimum=0)
+    scale: Number | None = attribute("number", None, "factor of the products (default: 1/sqrt(D/heads))", minimum=None)
+    mask: bool = value("a value with one number a place; places where it is 0 are not looked at")
+    rope: Number | None = attribute("number", None, "base of rotary positions (default: none)")
     dropout: Number = attribute("number", 0, "probability of forgetting a place, in training", minimum=0)
     bias: bool = switch("biases of the projections")
     causal: bool = flag("a place sees only itself and those before it")
+    relative: bool = flag("a trained bias a distance and head: relative_position_bias_table")
+    cosine: bool = flag("compares by angle: logit_scale, and cpb_mlp for the distances")
     separate: bool = flag("four projections called q_proj, k_proj, v_proj, o_proj instead of qkv and proj")
 
     def output(self, *inputs: Shape) -> Shape:
-        self.check_kind(inputs[0])
-        features = inputs[0].features
-        if compare(features % self.heads, 0, "==") is False:
-            raise Refusal(
-                "A0406", f"{show(self.heads)} heads do not divide the {show(features)} features", argument="heads"
-            )
+        shape = inputs[0]
+        self.check_kind(shape)
+        _check_heads(shape, self.heads)
         if self.kv_heads is not None and compare(self.heads % self.kv_heads, 0, "==") is False:
-            raise Refusal(
-                "A0406",
-                f"{show(self.kv_heads)} heads of keys do not divide the {show(self.heads)} heads",
-                argument="kv_heads",
-            )
-        return inputs[0]
+            message = f"{show(self.kv_heads)} heads of keys do not divide the {show(self.heads)} heads"
+            raise Refusal("A0406", message, argument="kv_heads")
+        _check_number(self.word, "scale", self.scale)
+        _check_number(self.word, "rope", self.rope)
+        _check_dropout(self.dropout)
+        self._check_together()
+        if self.rope is not None and compare(shape.features // self.heads % 2, 0, "==") is False:
+            width = show(shape.features // self.heads)
+            message = f"rotary positions turn pairs of features, but a head has {width}"
+            raise Refusal("A0404", message, argument="rope")
+        self._check_tiles(shape)
+        if self.mask:
+            _check_mask(inputs[1], shape.dims[0], "the sequence")
+        return shape
+
+    def _check_together(self) -> None:
+        """Refuse arguments that exclude each other."""
+        special = [n for n in ("window", "grid", "relative", "cosine") if getattr(self, n) not in (None, False)]
+        for one, others in (
+            ("window", ("grid",)),
+            ("relative", ("cosine",)),
+            ("cosine", ("scale",)),
+            ("rope", special),
+            ("separate", special),
+        ):
+            if getattr(self, one) in (None, False):
+                continue
+            for other in others:
+                if getattr(self, other) not in (None, False):
+                    why = {"relative": "`cosine` has a bias of the distances itself"}.get(one)
+                    raise Refusal("A0404", f"attention takes `{one}` or `{other}`, not both", why, one)
+        if self.window is None and any(s != 0 for s in axes(self.shift, 1)):
+            raise Refusal("A0404", "`shift` moves windows, but there is no `window`", argument="shift")
+
+    def _check_tiles(self, shape: Shape) -> None:
+        given = "grid" if self.window is None else "window"
+        tile = self.window if self.grid is None else self.grid
+        if tile is None:
+            if (self.relative or self.cosine) and not all(isinstance(n, int) for n in self._places(shape)):
+                flags = "relative" if self.relative else "cosine"
+                raise Refusal("A0404", f"`{flags}` needs a length that is known, {shape} has a symbol", argument=flags)
+            return
+        if shape.grid is None:
+            help = "a sequence remembers the map that `tokens` made it from until its length changes"
+            raise Refusal("A0404", f"`{given}` speaks of a map, but {shape} came from none", help, given)
+        for name, axis in ((given, tile), ("shift", self.shift)):
+            if isinstance(axis, Size) and len(axis) != len(shape.grid):
+                whole = Size(shape.grid)
+                message = f"the {name} {axis!r} speaks of {len(axis)} axes, but the map {whole!r} has {len(whole)}"
+                raise Refusal("A0402", message, "a single number speaks of every axis", name)
+        for whole, part, moved in zip(shape.grid, self._places(shape), axes(self.shift, len(shape.grid)), strict=True):
+            if compare(whole % part, 0, "==") is False:
+                message = f"{given}s of {show(part)} do not divide the {Size(shape.grid)!r} map"
+                raise Refusal("A0403", message, argument=given)
+            if compare(moved, part, ">="):
+                message = f"windows of {show(part)} are shifted by less than that, this is {show(moved)}"
+                raise Refusal("A0305", message, argument="shift")
+
+    def _places(self, shape: Shape) -> tuple[Dim, ...]:
+        """How many places an axis see each other."""
+        tile = self.window if self.grid is None else self.grid
+        whole = (shape.dims[0],) if shape.grid is None else shape.grid
+        return whole if tile is None else axes(tile, len(whole))
 
     def _keys(self, features: Dim) -> Dim:
         return features if self.kv_heads is None else features // self.heads * self.kv_heads
@@ -55,28 +166,75 @@ class Attention(Operator):
         parts = [("qkv", features + 2 * keys), ("proj", features)]
         if self.separate:
             parts = [("q_proj", features), ("k_proj", keys), ("v_proj", keys), ("o_proj", features)]
-        found: list[Tensor] = []
+        found = list(self._distances(inputs[0]))
         for name, width in parts:
             found.append(Tensor(f"{name}.weight", (width, features)))
             if self.bias:
                 found.append(Tensor(f"{name}.bias", (width,)))
+        if self.cosine:
+            rank = len(self._places(inputs[0]))
+            found.append(Tensor("cpb_mlp.0.weight", (COSINE_HIDDEN, rank)))
+            found.append(Tensor("cpb_mlp.0.bias", (COSINE_HIDDEN,)))
+            found.append(Tensor("cpb_mlp.2.weight", (self.heads, COSINE_HIDDEN)))
         return tuple(found)
+
+    def _distances(self, shape: Shape) -> tuple[Tensor, ...]:
+        """The arrays of relative places, those that the attention itself holds."""
+        places = self._places(shape)
+        apart = tuple(2 * n - 1 for n in places)
+        square = _product(places) * _product(places)
+        index = Tensor("relative_position_index", (square,), "frozen")
+        if self.relative:
+            return (Tensor("relative_position_bias_table", (_product(apart), self.heads)), index)
+        if self.cosine:
+            table = Tensor("relative_coords_table", (1, *apart, len(places)), "frozen")
+            return (Tensor("logit_scale", (self.heads, 1, 1)), table, index)
+        return ()
 
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         length, features = inputs[0].dims
-        return length * features * (2 * features + 2 * self._keys(features)) + 2 * length * length * features
+        places = self._places(inputs[0])
+        tiled = self.window is not None or self.grid is not None
+        seen = _product(places) if tiled else length
+        total = length * features * (2 * features + 2 * self._keys(features)) + 2 * length * seen * features
+        if self.cosine:
+            hidden = len(places) * COSINE_HIDDEN + COSINE_HIDDEN * self.heads
+            total += _product(tuple(2 * n - 1 for n in places)) * hidden
+        return total
 
     def torch(self, *inputs: Shape) -> TorchForm:
-        keywords = {
+        grouped = None if self.kv_heads == self.heads else self.kv_heads
+        keywords: dict[str, tuple[Constant, Slot]] = {
+            "kv_heads": (None, slot(grouped, "kv_heads")),
+            "scale": (None, slot(self.scale, "scale")),
             "dropout": (0, slot(self.dropout, "dropout")),
             "bias": (True, slot(self.bias)),
             "causal": (False, slot(self.causal)),
         }
-        if self.kv_heads is not None and self.kv_heads != self.heads:
-            keywords = {"kv_heads": (None, slot(self.kv_heads, "kv_heads")), **keywords}
-        features, heads = slot(inputs[0].features, "features"), slot(self.heads, "heads")
-        name = "SeparateAttention" if self.separate else "Attention"
-        return TorchForm(module=call(name, features, heads, **keywords), state=True)
+        args = [slot(inputs[0].features, "features"), slot(self.heads, "heads")]
+        tiled = self.window is not None or self.grid is not None
+        if not tiled and not self.relative and not self.cosine:
+            if self.rope is not None:
+                args.append(slot(self.rope, "rope"))
+            name = "Separate" * self.separate + "Rotary" * (self.rope is not None) + "Attention"
+            return TorchForm(module=call(name, *args, **keywords), state=True)
+        name = "CosineAttention" if self.cosine else "WindowAttention"
+        return TorchForm(module=call(name, *args, **self._tiles(inputs[0]), **keywords), state=True)
+
+    def _tiles(self, shape: Shape) -> dict[str, tuple[Constant, Slot]]:
+        """What says which places see each other."""
+        whole = (shape.dims[0],) if shape.grid is None else shape.grid
+        given, tile = ("window", self.window) if self.grid is None else ("grid", self.grid)
+        found: dict[str, tuple[Constant, Slot]] = {"size": (None, slot(Size(whole)))}
+        found[given] = (None, slot(Size(whole)) if tile is None else slot(tile, given))
+        found["shift"] = (0, slot(self.shift, "shift"))
+        found["axes"] = (2, slot(len(whole)))
+        found["relative"] = (False, slot(self.relative))
+        return found
+
+
+def _product(dims: tuple[Dim, ...]) -> Dim:
+    return prod(dims, start=1)  # type: ignore[return-value]
 
 
 @operator
@@ -87,36 +245,44 @@ class Attend(Operator):
     family = "attention"
     accepts = ("sequence",)
     joins = True
-    planned: ClassVar[frozenset[str]] = frozenset({"scale", "mask"})
 
     heads: Dim = attribute("whole", 1, "into how many heads the features are divided")
+    scale: Number | None = attribute("number", None, "factor of the products (default: 1/sqrt(D/heads))", minimum=None)
+    mask: bool = value("a value with one number a key; keys where it is 0 are not looked at")
     dropout: Number = attribute("number", 0, "probability of forgetting a place, in training", minimum=0)
     causal: bool = flag("a place sees only those up to its own")
 
     def output(self, *inputs: Shape) -> Shape:
-        if len(inputs) != 3:
-            raise Refusal("A0413", f"attend joins three paths: queries, keys, values; these are {len(inputs)}")
-        for shape in inputs:
+        paths = inputs[:-1] if self.mask else inputs
+        if len(paths) != 3:
+            raise Refusal("A0413", f"attend joins three paths: queries, keys, values; these are {len(paths)}")
+        for shape in paths:
             self.check_kind(shape)
-        queries, keys, values = inputs
+        queries, keys, values = paths
         if queries.features != keys.features:
             raise Refusal("A0410", f"queries and keys differ in their features: {queries} and {keys}")
         if keys.dims[0] != values.dims[0]:
             raise Refusal("A0410", f"keys and values differ in their length: {keys} and {values}")
         for shape in (queries, values):
-            if compare(shape.features % self.heads, 0, "==") is False:
-                raise Refusal(
-                    "A0406", f"{show(self.heads)} heads do not divide the features of {shape}", argument="heads"
-                )
-        return Shape("sequence", (queries.dims[0], values.features))
+            _check_heads(shape, self.heads)
+        _check_number(self.word, "scale", self.scale)
+        _check_dropout(self.dropout)
+        if self.mask:
+            _check_mask(inputs[-1], keys.dims[0], "the keys")
+        grid = queries.grid
+        return Shape("sequence", (queries.dims[0], values.features), grid)
 
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
-        queries, keys, values = inputs
+        queries, keys, values = inputs[:3]
         return queries.dims[0] * keys.dims[0] * (queries.features + values.features)
 
     def torch(self, *inputs: Shape) -> TorchForm:
-        args: tuple[Slot, ...] = (slot(self.heads, "heads"),)
-        keywords = (("causal", slot(self.causal), False),)
-        if self.dropout != 0:
-            raise Refusal("A0902", "`dropout` of attend is not built yet", argument="dropout")
-        return TorchForm(function=TorchCall("attend", args, keywords))
+        made = call(
+            "attend",
+            slot(self.heads, "heads"),
+            scale=(None, slot(self.scale, "scale")),
+            dropout=(0, slot(self.dropout, "dropout")),
+            causal=(False, slot(self.causal)),
+        )
+        values = ("mask",) if self.mask else ()
+        return TorchForm(function=replace(made, values=values, training=("dropout",)))

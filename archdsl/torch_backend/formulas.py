@@ -204,7 +204,8 @@ class Formulas:
                     raise NotEmittedError(f"`{name}` is not known where it is needed")
                 return self.formal(name, slot)
             case ex.Binary(op="/"):
-                return py.Bin("//", self.code(source.left), self.code(source.right))
+                whole = all(isinstance(v, int) for v in self.values(source) or ())
+                return py.Bin("//" if whole else "/", self.code(source.left), self.code(source.right))
             case ex.Binary():
                 return py.Bin({"^": "**"}.get(source.op, source.op), self.code(source.left), self.code(source.right))
             case ex.Negative():

@@ -442,14 +442,33 @@ class ChannelNorm(nn.LayerNorm):
         return super().forward(input.movedim(1, -1)).movedim(-1, 1)
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, heads: int, causal: bool = False) -> Tensor:
-    """softmax(q k^T / sqrt(d)) v, the features divided into heads; (n, t, d) each."""
-    q, k, v = (y.unflatten(2, (heads, -1)).transpose(1, 2) for y in (q, k, v))
-    return (
-        F.scaled_dot_product_attention(q, k, v, is_causal=causal)
-        .transpose(1, 2)
-        .flatten(2)
+def attend(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    heads: int,
+    mask: Tensor | None = None,
+    scale: float | None = None,
+    dropout: float = 0.0,
+    causal: bool = False,
+) -> Tensor:
+    """softmax(q k^T / sqrt(d)) v, the features divided into heads; (n, t, d) each.
+
+    `mask` (n, t) is 0 for keys that are not looked at; one of more axes is torch's own.
+    """
+    q = q.unflatten(2, (heads, -1)).transpose(1, 2)
+    k = k.unflatten(2, (-1, q.shape[3])).transpose(1, 2)
+    v = v.unflatten(2, (k.shape[1], -1)).transpose(1, 2)
+    if mask is not None and mask.dim() == 2:
+        mask = (mask != 0)[:, None, None]
+        if causal:
+            mask = mask & mask.new_ones(q.shape[2], k.shape[2]).tril()
+            causal = False
+    grouped = k.shape[1] != heads
+    x = F.scaled_dot_product_attention(
+        q, k, v, mask, dropout, causal, scale=scale, enable_gqa=grouped
     )
+    return x.transpose(1, 2).flatten(2)
 
 
 class Attention(nn.Module):
@@ -460,30 +479,29 @@ class Attention(nn.Module):
         features: int,
         heads: int,
         kv_heads: int | None = None,
-        dropout: float = 0,
+        scale: float | None = None,
+        dropout: float = 0.0,
         bias: bool = True,
         causal: bool = False,
     ) -> None:
         super().__init__()
-        self.heads, self.kv_heads = heads, heads if kv_heads is None else kv_heads
-        self.dropout, self.causal = dropout, causal
+        self.heads, self.kv_heads = heads, kv_heads or heads
+        self.scale, self.dropout, self.causal = scale, dropout, causal
         keys = features // heads * self.kv_heads
         self.sizes = [features, keys, keys]
         self.qkv = nn.Linear(features, sum(self.sizes), bias=bias)
         self.proj = nn.Linear(features, features, bias=bias)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values."""
         q, k, v = self.qkv(x).split(self.sizes, 2)
-        q = q.unflatten(2, (self.heads, -1)).transpose(1, 2)
-        k = k.unflatten(2, (self.kv_heads, -1)).transpose(1, 2)
-        v = v.unflatten(2, (self.kv_heads, -1)).transpose(1, 2)
-        if self.kv_heads != self.heads:
-            k, v = (y.repeat_interleave(self.heads // self.kv_heads, 1) for y in (k, v))
+        return q, k, v
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        q, k, v = self.project(x)
         dropout = self.dropout if self.training else 0.0
-        x = F.scaled_dot_product_attention(
-            q, k, v, dropout_p=dropout, is_causal=self.causal
-        )
-        return self.proj(x.transpose(1, 2).flatten(2))
+        x = attend(q, k, v, self.heads, mask, self.scale, dropout, self.causal)
+        return self.proj(x)
 
 
 class SeparateAttention(nn.Module):
@@ -494,30 +512,257 @@ class SeparateAttention(nn.Module):
         features: int,
         heads: int,
         kv_heads: int | None = None,
-        dropout: float = 0,
+        scale: float | None = None,
+        dropout: float = 0.0,
         bias: bool = True,
         causal: bool = False,
     ) -> None:
         super().__init__()
-        self.heads, self.kv_heads = heads, heads if kv_heads is None else kv_heads
-        self.dropout, self.causal = dropout, causal
+        self.heads, self.kv_heads = heads, kv_heads or heads
+        self.scale, self.dropout, self.causal = scale, dropout, causal
         keys = features // heads * self.kv_heads
         self.q_proj = nn.Linear(features, features, bias=bias)
         self.k_proj = nn.Linear(features, keys, bias=bias)
         self.v_proj = nn.Linear(features, keys, bias=bias)
         self.o_proj = nn.Linear(features, features, bias=bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        q = self.q_proj(x).unflatten(2, (self.heads, -1)).transpose(1, 2)
-        k = self.k_proj(x).unflatten(2, (self.kv_heads, -1)).transpose(1, 2)
-        v = self.v_proj(x).unflatten(2, (self.kv_heads, -1)).transpose(1, 2)
-        if self.kv_heads != self.heads:
-            k, v = (y.repeat_interleave(self.heads // self.kv_heads, 1) for y in (k, v))
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values."""
+        return self.q_proj(x), self.k_proj(x), self.v_proj(x)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        q, k, v = self.project(x)
         dropout = self.dropout if self.training else 0.0
-        x = F.scaled_dot_product_attention(
-            q, k, v, dropout_p=dropout, is_causal=self.causal
+        x = attend(q, k, v, self.heads, mask, self.scale, dropout, self.causal)
+        return self.o_proj(x)
+
+
+def rotate(x: Tensor, heads: int, base: float) -> Tensor:
+    """Rotary positions: features i and i + d/2 of a head turn by place * base^(-2i/d)."""
+    x = x.unflatten(2, (heads, -1))
+    width = x.shape[3]
+    rate = 1 / base ** (torch.arange(0, width, 2, device=x.device) / width)
+    angle = torch.arange(x.shape[1], device=x.device)[:, None, None] * rate
+    cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
+    a, b = x.chunk(2, 3)
+    return torch.cat([a * cos - b * sin, b * cos + a * sin], 3).flatten(2)
+
+
+class RotaryAttention(Attention):
+    """Self-attention whose queries and keys are turned by their places."""
+
+    def __init__(
+        self,
+        features: int,
+        heads: int,
+        base: float,
+        kv_heads: int | None = None,
+        scale: float | None = None,
+        dropout: float = 0.0,
+        bias: bool = True,
+        causal: bool = False,
+    ) -> None:
+        super().__init__(features, heads, kv_heads, scale, dropout, bias, causal)
+        self.base = base
+
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        q, k, v = super().project(x)
+        q = rotate(q, self.heads, self.base)
+        return q, rotate(k, self.kv_heads, self.base), v
+
+
+class SeparateRotaryAttention(SeparateAttention):
+    """Self-attention whose queries and keys are turned by their places."""
+
+    def __init__(
+        self,
+        features: int,
+        heads: int,
+        base: float,
+        kv_heads: int | None = None,
+        scale: float | None = None,
+        dropout: float = 0.0,
+        bias: bool = True,
+        causal: bool = False,
+    ) -> None:
+        super().__init__(features, heads, kv_heads, scale, dropout, bias, causal)
+        self.base = base
+
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        q, k, v = super().project(x)
+        q = rotate(q, self.heads, self.base)
+        return q, rotate(k, self.kv_heads, self.base), v
+
+
+def per_axis(value: int | tuple[int, ...], axes: int) -> list[int]:
+    """One number an axis."""
+    return list(value) if isinstance(value, tuple) else [value] * axes
+
+
+def tiled(x: Tensor, tile: list[int], spread: bool) -> Tensor:
+    """What stands on a map as (tiles, places of a tile).
+
+    A tile is a window of neighbours, or its places are spread evenly over the map.
+    """
+    axes = x.dim()
+    for axis in reversed(range(axes)):
+        x = x.unflatten(axis, (tile[axis], -1) if spread else (-1, tile[axis]))
+    first, second = list(range(0, 2 * axes, 2)), list(range(1, 2 * axes, 2))
+    x = x.permute(second + first if spread else first + second)
+    return x.flatten(axes).flatten(0, axes - 1)
+
+
+def relative_index(window: list[int]) -> Tensor:
+    """The number of the distance of each two places of a window, flat."""
+    places = torch.cartesian_prod(*(torch.arange(n) for n in window))
+    places = places.view(-1, len(window))
+    index = torch.zeros(len(places), len(places), dtype=torch.long)
+    for axis, n in enumerate(window):
+        distance = places[:, None, axis] - places[None, :, axis]
+        index = index * (2 * n - 1) + distance + n - 1
+    return index.flatten()
+
+
+class WindowAttention(Attention):
+    """Self-attention within tiles of a map: windows, shifted or not, or places spread evenly.
+
+    `relative` adds a trained bias for each distance of two places and each head.
+    """
+
+    relative_position_index: Tensor
+    order: Tensor
+    back: Tensor
+    seen: Tensor | None
+
+    def __init__(
+        self,
+        features: int,
+        heads: int,
+        size: int | tuple[int, ...],
+        window: int | tuple[int, ...] = 1,
+        grid: int | tuple[int, ...] | None = None,
+        shift: int | tuple[int, ...] = 0,
+        axes: int = 2,
+        relative: bool = False,
+        kv_heads: int | None = None,
+        scale: float | None = None,
+        dropout: float = 0.0,
+        bias: bool = True,
+        causal: bool = False,
+    ) -> None:
+        super().__init__(features, heads, kv_heads, scale, dropout, bias)
+        size = per_axis(size, axes)
+        self.window = per_axis(window if grid is None else grid, axes)
+        shift = per_axis(shift, axes)  # an axis that is one window stays
+        shift = [s if n > w else 0 for n, w, s in zip(size, self.window, shift)]
+        self.relative_position_bias_table = None
+        if relative:
+            distances = torch.Size([2 * n - 1 for n in self.window]).numel()
+            table = nn.init.trunc_normal_(torch.empty(distances, heads), std=0.02)
+            self.relative_position_bias_table = nn.Parameter(table)
+            self.register_buffer("relative_position_index", relative_index(self.window))
+        places = torch.arange(torch.Size(size).numel()).view(size)
+        places = places.roll([-s for s in shift], list(range(axes)))
+        order = tiled(places, self.window, grid is not None)
+        self.register_buffer("order", order, persistent=False)
+        self.register_buffer("back", order.flatten().argsort(), persistent=False)
+        seen = None
+        if any(shift) or causal:  # what came around the end is no neighbour
+            around = [torch.arange(n) < s for n, s in zip(size, shift)]
+            around = torch.cartesian_prod(*around).view(-1, axes)[order]
+            seen = (around[:, :, None] == around[:, None]).all(3)
+            if causal:
+                seen = seen & (order[:, :, None] >= order[:, None])
+            seen = seen[:, None]
+        self.register_buffer("seen", seen, persistent=False)
+
+    def distance_bias(self) -> Tensor | None:
+        """What is added for the distance of two places: (1, heads, places, places)."""
+        if self.relative_position_bias_table is None:
+            return None
+        bias = self.relative_position_bias_table[self.relative_position_index]
+        return bias.unflatten(0, (self.order.shape[1], -1)).permute(2, 0, 1)[None]
+
+    def tile_mask(self, count: int, mask: Tensor | None) -> Tensor | None:
+        """Bias and masks of all tiles, as scaled_dot_product_attention takes them."""
+        seen = None if self.seen is None else self.seen.repeat(count, 1, 1, 1)
+        if mask is not None:
+            keys = (mask != 0)[:, self.order].flatten(0, 1)[:, None, None]
+            seen = keys if seen is None else seen & keys
+        bias = self.distance_bias()
+        if bias is None or seen is None:
+            return seen if bias is None else bias
+        return bias.masked_fill(~seen, -torch.inf)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        count = x.shape[0]
+        mask = self.tile_mask(count, mask)
+        x = super().forward(x[:, self.order].flatten(0, 1), mask)
+        return x.unflatten(0, (count, -1)).flatten(1, 2)[:, self.back]
+
+
+class CosineAttention(WindowAttention):
+    """Attention by angle at a trained temperature; a network of log distances gives a bias.
+
+    Keys have no bias: its part of `qkv.bias` is not used.
+    """
+
+    relative_coords_table: Tensor
+
+    def __init__(
+        self,
+        features: int,
+        heads: int,
+        size: int | tuple[int, ...],
+        window: int | tuple[int, ...] = 1,
+        grid: int | tuple[int, ...] | None = None,
+        shift: int | tuple[int, ...] = 0,
+        axes: int = 2,
+        kv_heads: int | None = None,
+        dropout: float = 0.0,
+        bias: bool = True,
+        causal: bool = False,
+    ) -> None:
+        super().__init__(
+            features,
+            heads,
+            size,
+            window,
+            grid,
+            shift,
+            axes,
+            kv_heads=kv_heads,
+            scale=1.0,
+            dropout=dropout,
+            bias=bias,
+            causal=causal,
         )
-        return self.o_proj(x.transpose(1, 2).flatten(2))
+        self.logit_scale = nn.Parameter(torch.full((heads, 1, 1), 10.0).log())
+        self.cpb_mlp = nn.Sequential(
+            nn.Linear(axes, 512), nn.ReLU(), nn.Linear(512, heads, bias=False)
+        )
+        apart = [torch.arange(1.0 - n, n) / max(n - 1, 1) * 8 for n in self.window]
+        table = torch.stack(torch.meshgrid(*apart, indexing="ij"), -1)[None]
+        table = table.sign() * (table.abs() + 1).log2() / 3
+        self.register_buffer("relative_coords_table", table)
+        self.register_buffer("relative_position_index", relative_index(self.window))
+
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        bias = self.qkv.bias
+        if bias is not None:
+            q, k, v = bias.split(self.sizes)
+            bias = torch.cat([q, torch.zeros_like(k), v])
+        q, k, v = F.linear(x, self.qkv.weight, bias).split(self.sizes, 2)
+        q = F.normalize(q.unflatten(2, (self.heads, -1)), dim=3)
+        k = F.normalize(k.unflatten(2, (self.kv_heads, -1)), dim=3)
+        q = q * self.logit_scale[:, 0].exp().clamp(max=100.0)
+        return q.flatten(2), k.flatten(2), v
+
+    def distance_bias(self) -> Tensor:
+        bias = self.cpb_mlp(self.relative_coords_table).flatten(0, -2)
+        bias = bias[self.relative_position_index]
+        bias = bias.unflatten(0, (self.order.shape[1], -1)).permute(2, 0, 1)
+        return 16 * bias.sigmoid()[None]
 
 
 def crop(x: Tensor, size: list[int]) -> Tensor:

@@ -91,7 +91,7 @@ class JoinWriter(LayerWriter):
         for at in range(len(first.arms)):
             self.bodies({n: j.arms[at].body for n, j in joins.items()}, namers)
         self.in_arm = outer
-        values = [self.get({n: j.inputs[at] for n, j in joins.items()}) for at in range(len(first.arms))]
+        values = [self.get({n: j.inputs[at] for n, j in joins.items()}) for at in range(len(first.inputs))]
         codes = [self.read(v) for v in values]
         forms = {n: self.join_form(n, j) for n, j in joins.items()}
         code = self.joined(joins, forms, codes)
@@ -115,7 +115,9 @@ class JoinWriter(LayerWriter):
         self.emitter.use(call.name)
         if call.name != "torch.cat":
             made = self.join_call(joins, forms)
-            return py.Call(made.func, (*codes, *made.args), made.kwargs)
+            paths = len(codes) - len(call.values)
+            named = tuple(zip(call.values, codes[paths:], strict=True))
+            return py.Call(made.func, (*codes[:paths], *made.args), (*named, *made.kwargs))
         values = {n: f.function.args[0].value for n, f in forms.items() if f.function}
         axis = self.formulas.render(values, None, "dim")
         return py.Call(py.Name(call.name), (py.List(tuple(codes)), axis))
@@ -123,7 +125,14 @@ class JoinWriter(LayerWriter):
     def join_call(self, joins: Mapping[int, g.Join], forms: Mapping[int, TorchForm]) -> py.Call:
         """The function of a join with its arguments."""
         calls = {n: f.function for n, f in forms.items() if f.function is not None}
-        return self.call(joins, calls, [], None)
+        first = next(iter(calls.values()))
+        defaults = {keyword: default for keyword, _, default in first.kwargs if keyword in first.training}
+        made = self.call(joins, calls, [], None)
+        kwargs = [
+            (k, py.IfExp(py.Name("self.training"), code, literal(defaults[k])) if k in defaults else code)
+            for k, code in made.kwargs
+        ]
+        return py.Call(made.func, made.args, tuple(kwargs))
 
     def join_features(self, join: g.Join, values: Sequence[Value]) -> ex.Expr | None:
         """Features add up where they are put side by side."""
