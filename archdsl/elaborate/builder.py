@@ -66,6 +66,7 @@ class Builder(ABC):
         self.incomplete = False
         self.shapes: list[Shape | None] = []
         self.claims: list[g.Claim] = []
+        self.looked: set[int] = set()  # the values that labels were used for
 
     @abstractmethod
     def statements(self, statements: Sequence[t.Statement], x: int, closing: bool = False) -> Made:

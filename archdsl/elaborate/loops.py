@@ -123,6 +123,7 @@ class _Unroller:
         self.found: list[g.Run] = []
         self.defines = False  # whether the last iteration defined labels
         self.labelled = False  # whether any did
+        self.rereads = False  # whether the last iteration names the value that flowed into it
 
     def runs(self, x: int, span: Span) -> tuple[list[g.Run], int]:
         index = 0
@@ -152,7 +153,7 @@ class _Unroller:
 
     def equal_to_last(self, values: Values, index: int, x: int) -> int:
         """How many iterations from `index` on equal the last one, as far as one look can tell."""
-        if not self.found or (self.defines and not self.numbered):
+        if not self.found or self.rereads or (self.defines and not self.numbered):
             return 0
         last, b = self.found[-1], self.b
         if fingerprint(last.names) != fingerprint(values):
@@ -167,11 +168,13 @@ class _Unroller:
     def iteration(self, index: int, values: Values, x: int) -> int:
         b = self.b
         labels = Labels(b.labels, (*b.labels.path, str(index))) if self.numbered else b.labels
-        before = labels.defined()
+        before, outer, b.looked = labels.defined(), b.looked, set()
         with b.within(env=b.env.with_names(self.loop.names(index)), labels=labels):
             body, y = self.make(x)
         self.defines = labels.defined() > before
         self.labelled = self.labelled or self.defines
+        self.rereads = x in b.looked
+        b.looked |= outer
         self.found.append(g.Run(1, index, values, x, tuple(body), y))
         return y
 

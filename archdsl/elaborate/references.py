@@ -28,6 +28,12 @@ def tap(b: Builder, tap: t.Tap, label: ex.Path | None) -> Made:
 
 def look(b: Builder, ref: ex.Ref) -> Made:
     """The value of `@label`."""
+    nodes, value = _looked_up(b, ref)
+    b.looked.add(value)
+    return nodes, value
+
+
+def _looked_up(b: Builder, ref: ex.Ref) -> Made:
     segments = b.segments(ref.path)
     argument = _argument(b, segments)
     if argument is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from .nodes import (
     Arm,
@@ -29,25 +30,54 @@ Place = tuple[Shapes, int]
 """A value by its number, with the shapes of the values of its instance."""
 
 
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a path leads within one body: to a value, or on into a call.
+
+    `call` with `rest`: the path goes on inside that call, which stands at `path`. `turn`: the value is the output of
+    that iteration of the level at `path`, one of several equal ones, which share the number `value`.
+    """
+
+    value: int
+    call: Invoke | None = None
+    path: Segments = ()
+    rest: Segments = ()
+    turn: int | None = None
+
+
 def value_inside(node: Node, segments: Segments, shapes: Shapes) -> Place | None:
     """The value that `segments` name inside `node`, whose own values have `shapes`; None without such a label."""
-    if isinstance(node, Invoke):
-        return _in_body(node.instance.body, segments, node.instance.shapes)
-    if isinstance(node, Level):
-        if len(node.body) == 1 and isinstance(node.body[0], Repeat):
-            return _in_iterations(node.body[0], segments, shapes)
-        return _in_body(node.body, segments, shapes)
+    spot = _inside(node, segments, ())
+    while spot is not None and spot.call is not None:
+        shapes, spot = spot.call.instance.shapes, follow(spot.call.instance.body, spot.rest)
+    return None if spot is None else (shapes, spot.value)
+
+
+def follow(body: Body, segments: Segments, above: Segments = ()) -> Spot | None:
+    """Where a path leads in a body that stands at `above`."""
+    for node in named(body):
+        label = node.label
+        if label is None or segments[: len(label.segments)] != label.segments:
+            continue
+        rest = segments[len(label.segments) :]
+        return _inside(node, rest, (*above, *label.segments)) if rest else Spot(node.output)
     return None
 
 
-def _in_iterations(repeat: Repeat, segments: Segments, shapes: Shapes) -> Place | None:
-    run = find_run(repeat, segments[0])
-    if run is None:
-        return _in_body(run_bodies(repeat), segments, shapes)
-    if len(segments) == 1:
-        return shapes, run.output
-    items = list(named(run.body))
-    return value_inside(items[0], segments[1:], shapes) if len(items) == 1 else None
+def _inside(node: Node, rest: Segments, path: Segments) -> Spot | None:
+    if isinstance(node, Invoke):
+        return Spot(node.output, node, path, rest)
+    if not isinstance(node, Level):
+        return None
+    position, *below = rest
+    repeat = node.body[0] if len(node.body) == 1 else None
+    run = find_run(repeat, position) if isinstance(repeat, Repeat) else None
+    items = [] if run is None else list(named(run.body))
+    if run is None or len(items) != 1:
+        return follow(node.body, rest, path)
+    if below:
+        return _inside(items[0], tuple(below), (*path, position))
+    return Spot(run.output, path=path, turn=int(position) if run.count > 1 else None)
 
 
 def find_run(repeat: Repeat, position: str) -> Run | None:
@@ -60,16 +90,6 @@ def find_run(repeat: Repeat, position: str) -> Run | None:
 def run_bodies(repeat: Repeat) -> Body:
     """The bodies of all runs, one after the other."""
     return tuple(node for run in repeat.runs for node in run.body)
-
-
-def _in_body(body: Body, segments: Segments, shapes: Shapes) -> Place | None:
-    for node in named(body):
-        label = node.label
-        if label is None or segments[: len(label.segments)] != label.segments:
-            continue
-        rest = segments[len(label.segments) :]
-        return value_inside(node, rest, shapes) if rest else (shapes, node.output)
-    return None
 
 
 def arms(node: Node) -> tuple[Arm, ...]:

@@ -18,7 +18,8 @@ from .joins import JoinWriter
 from .loops import loop_of
 from .members import first_input, installation, variable_name
 from .sequence import Sequencer, is_chain
-from .values import MAX_CALLS, Value
+from .taps import invokes
+from .values import MAX_CALLS, Value, count_reads
 from .writer import Bodies, Nodes, all_of
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class ClassWriter(JoinWriter):
 
     def __init__(self, emitter: Emitter, instances: Sequence[g.Instance], name: str, pinned: frozenset[str]) -> None:
         super().__init__(emitter, instances, name, pinned)
-        loop = loop_of(self)
+        loop = None if self.returned else loop_of(self)
         if loop is None:
             self.walk()
         else:
@@ -58,6 +59,12 @@ class ClassWriter(JoinWriter):
         value = self.get(vids)
         self.result_features = value.features
         code = self.read(value)
+        if self.returned:
+            if self.sides:
+                raise NotEmittedError("a value inside a module that has outputs of its own")
+            seen = (self.read(self.seen(dict.fromkeys(vids, path))) for path in self.returned)
+            self.forward.append(py.Return(py.Tuple((code, *seen))))
+            return
         if isinstance(code, py.Name) and self.forward and not self.sides:
             last = self.forward[-1]
             if isinstance(last, py.Assign) and last.target == code:
@@ -125,21 +132,25 @@ class ClassWriter(JoinWriter):
     def level(self, nodes: Nodes, namers: Mapping[int, Namer]) -> None:
         levels = all_of(nodes, g.Level)
         path = self.path(nodes, namers)
-        if not all(is_chain(level, self.uses[n], self.lanes[n].instance.shapes) for n, level in levels.items()):
+        if not all(self.is_chain(n, level) for n, level in levels.items()):
             self.open_level(levels, path)
             return
         entry = self.entry_of(levels)
         input_value = self.get(entry)
         sequencer = Sequencer(self)
-        member = self.member(path)
         self.parents(path)
         self.init.extend(sequencer.statements(path, levels))
-        code = py.Call(member, (self.read(input_value),))
+        code = self.cut(path, levels, self.member(path), self.read(input_value))
         shapes = {n: self.lanes[n].instance.shapes[level.output] for n, level in levels.items()}
         features = sequencer.features
         del shapes
         outputs = {n: level.output for n, level in levels.items()}
         self.give(outputs, nodes, code, features, 1 + input_value.depth, input_value.reads)
+
+    def is_chain(self, lane: int, level: g.Level) -> bool:
+        """Whether a level can be an nn.Sequential: it is a chain, and its modules return one value."""
+        chain = is_chain(level, self.uses[lane], self.lanes[lane].instance.shapes)
+        return chain and not any(self.emitter.writer(i.instance).returned for i in invokes(level.body))
 
     def open_level(self, levels: Mapping[int, g.Level], path: tuple[str, ...]) -> None:
         """A level that is no straight chain: its members stand under it, its lines in this `forward`."""
@@ -159,19 +170,28 @@ class ClassWriter(JoinWriter):
         total = sum(next(iter(shapes)))
         if total > MAX_UNROLLED:
             raise NotEmittedError(f"a repeat of {total} without a label")
-        for at, count in enumerate(next(iter(shapes))):
-            for step in range(count):
-                bodies = {n: r.runs[at].body for n, r in repeats.items()}
-                if step:
-                    self.chain_on({n: r.runs[at] for n, r in repeats.items()})
-                self.bodies(bodies, namers)
+        for at in range(len(next(iter(shapes)))):
+            self.run({n: r.runs[at] for n, r in repeats.items()}, namers)
 
-    def chain_on(self, runs: Mapping[int, g.Run]) -> None:
-        """One more of equal iterations: what came out goes in."""
-        value = self.get({n: run.output for n, run in runs.items()})
-        value.uses = max(value.uses, 1) if value.uses > 0 else 1
-        for n, run in runs.items():
-            self.known[n][run.input] = value
+    def run(self, runs: Mapping[int, g.Run], namers: Mapping[int, Namer]) -> None:
+        """Equal iterations: what comes out of one goes into the next under the number of what came in."""
+        entry = {n: self.known[n][run.input] for n, run in runs.items()}
+        reads = max(count_reads(run.body)[run.input] for run in runs.values())
+        bodies = {n: run.body for n, run in runs.items()}
+        before: set[int] = set()
+        for step in range(next(iter(runs.values())).count):
+            if step:
+                value = self.get({n: run.output for n, run in runs.items()})
+                value.uses = reads + (value.uses if id(value) in before or value.kept else 0)
+                if reads != 1:
+                    self.settle(value)
+                for n, run in runs.items():
+                    self.known[n][run.input] = value
+            before = {id(value) for known in self.known for value in known.values()}
+            self.bodies(bodies, namers)
+            self.note_turn(runs, step)
+        for n, value in entry.items():
+            self.known[n][runs[n].input] = value
 
     def choice(self, nodes: Nodes, namers: Mapping[int, Namer]) -> None:
         choices = all_of(nodes, g.Choice)
@@ -245,9 +265,10 @@ class ClassWriter(JoinWriter):
 
     def look(self, nodes: Nodes, namers: Mapping[int, Namer]) -> None:
         del namers
-        first = next(iter(nodes.values()))
-        assert isinstance(first, g.Look)
-        raise NotEmittedError(f"`@{'.'.join(first.path)}`, a value inside a module,")
+        found = all_of(nodes, g.Look)
+        value = self.seen({n: look.path for n, look in found.items()})
+        for n, look in found.items():
+            self.known[n][look.output] = value
 
     def parameters(self) -> tuple[Parameter, ...]:
         """The arguments of the class."""

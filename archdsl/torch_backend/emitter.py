@@ -21,6 +21,7 @@ from .classes import ClassWriter
 from .formulas import FEATURES, Formal, NotEmittedError, UnmergeableError, literal
 from .members import variable_name
 from .pyprint import show as print_module
+from .taps import Taps
 from .tidy import tidied
 from .values import inside
 
@@ -48,6 +49,7 @@ class Emitter:
         self.writers: dict[int, ClassWriter] = {}
         self.order: list[ClassWriter] = []
         self.groups = _definitions(network.root)
+        self.taps = Taps(instance for group in self.groups.values() for instance in group)
         self.class_names: set[str] = {"Tensor"}
         self._parameters: dict[int, tuple[Parameter, ...]] = {}
         self.functions: dict[str, py.Expr] = {}
@@ -199,6 +201,8 @@ class Emitter:
             returns = py.Bin("|", returns, py.Index(py.Name("tuple"), (py.Name("Tensor"), py.Lit(...))))
             if not any(training for _, training in writer.sides):
                 returns = py.Index(py.Name("tuple"), (py.Name("Tensor"), py.Lit(...)))
+        if writer.returned:
+            returns = py.Index(py.Name("tuple"), (py.Name("Tensor"),) * (1 + len(writer.returned)))
         forward = py.FunctionDef("forward", (py.Param("self"), *values), returns, tuple(writer.forward))
         body = (init, forward) if writer.forward else (init,)
         made = py.ClassDef(writer.name, (py.Name(writer.base),), body, self.class_docstring(writer, instance))

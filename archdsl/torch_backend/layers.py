@@ -11,11 +11,12 @@ from ..ir.operator import Slot, TorchCall, TorchForm
 from ..ir.shapes import Shape
 from . import pycode as py
 from .formulas import FEATURES, NotEmittedError, UnmergeableError, number
+from .looks import LookWriter
 from .values import Value
-from .writer import Nodes, Writer, all_of
+from .writer import Nodes, all_of, label_text
 
 
-class LayerWriter(Writer):
+class LayerWriter(LookWriter):
     """Writes layers and calls of modules."""
 
     def layer(self, nodes: Nodes, namers: Mapping[int, Namer]) -> None:
@@ -201,7 +202,13 @@ class LayerWriter(Writer):
         code = self.fitting(inputs, lambda codes: py.Call(member, tuple(codes)))
         reads = frozenset[str]().union(*(v.reads for v in inputs))
         depth = 1 + max(v.depth for v in inputs)
-        self.give({n: node.output for n, node in invokes.items()}, nodes, code, features, depth, reads)
+        vids = {n: node.output for n, node in invokes.items()}
+        beside = self.beside(invokes, path)
+        if any(beside):
+            shapes = {n: self.lanes[n].instance.shapes[v] for n, v in vids.items()}
+            self.unpack(self.made(vids, code, features, shapes, depth, reads), beside, label_text(nodes))
+        else:
+            self.give(vids, nodes, py.Index(code, py.Lit(0)) if beside else code, features, depth, reads)
 
     def construction(self, invokes: Mapping[int, g.Invoke], inputs: Sequence[Value]) -> py.Expr:
         """The call of another class: exactly the arguments that are left of it."""

@@ -52,7 +52,7 @@ def loop_of(writer: ClassWriter) -> Loop | None:
     if writer.is_root:
         return None
     turns = _turns(writer.lanes)
-    if turns is None:
+    if turns is None or any(writer.emitter.writer(t.node.instance).returned for t in turns):
         return None
     try:
         return _written(writer, turns)

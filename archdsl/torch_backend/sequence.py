@@ -179,6 +179,8 @@ class Sequencer:
             features = writer.layer_features(layers, [value])
         else:
             invokes = {n: node for n, node in nodes.items() if isinstance(node, g.Invoke)}
+            if writer.emitter.writer(next(iter(invokes.values())).instance).returned:
+                raise NotEmittedError("a value inside a module that some instances leave out")
             code = writer.construction(invokes, [value])
             features = writer.invoke_features(invokes, [value])
         outputs = {n: node.output for n, node in nodes.items() if isinstance(node, g.Layer | g.Invoke)}

@@ -45,6 +45,8 @@ class Value:
     reads: frozenset[str] = frozenset()
     variable: str | None = None
     far: bool = False
+    kept: bool = False
+    """Whether its variable stays to the end, however often it is read."""
 
 
 def far_values(instance: Instance) -> set[int]:
@@ -77,6 +79,13 @@ def count_uses(instance: Instance) -> Counter[int]:
     uses: Counter[int] = Counter()
     _count(instance.body, uses)
     uses[instance.output] += 1
+    return uses
+
+
+def count_reads(body: Body) -> Counter[int]:
+    """How often each value is read in a body."""
+    uses: Counter[int] = Counter()
+    _count(body, uses)
     return uses
 
 
@@ -148,7 +157,7 @@ class Variables:
 
     def free(self, name: str, assigned: Value) -> bool:
         holder = self.holders.get(name)
-        if holder is not None and holder.uses > 0 and holder is not assigned:
+        if holder is not None and (holder.uses > 0 or holder.kept) and holder is not assigned:
             return False
         return not any(name in value.reads for value in self.pending if value is not assigned)
 

@@ -14,6 +14,7 @@ from . import pycode as py
 from .formulas import FEATURES, Formulas, Lane, UnmergeableError
 from .members import installation, member_of
 from .pyprint import flat
+from .taps import count_looks, looked_at
 from .values import MAX_CALLS, Value, Variables, count_uses, far_values
 
 if TYPE_CHECKING:
@@ -36,7 +37,12 @@ class Writer(ABC):
         self.index = {id(i): n for n, i in enumerate(instances)}
         self.is_root = instances[0].name == ""
         self.uses = [count_uses(i) for i in instances]
-        self.far = [far_values(i) for i in instances]
+        self.far: list[set[int]] = []
+        self.returned = tuple(dict.fromkeys(path for i in instances for path in emitter.taps.returned(i)))
+        self.tapped: dict[tuple[str, ...], Value] = {}
+        for instance, uses in zip(instances, self.uses, strict=True):
+            count_looks(instance, self.returned, uses)
+            self.far.append(far_values(instance) | looked_at(instance, self.returned))
         self.known: list[dict[int, Value]] = [{} for _ in instances]
         self.variables = Variables()
         self.init: list[py.Stmt] = []
@@ -138,7 +144,7 @@ class Writer(ABC):
         value = self.made(vids, code, features, shapes, depth, reads)
         self.variables.pending.add(value)
         if value.uses != 1 or depth >= MAX_CALLS:
-            self.settle(value, _label_text(nodes))
+            self.settle(value, label_text(nodes))
 
     # -- members
 
@@ -178,6 +184,7 @@ def _is(lane: Lane, name: str, axis: int) -> bool:
     return list(lane.instance.sizes).index(name) == axis or lane.instance.sizes[name] == shape.dims[axis]
 
 
-def _label_text(nodes: Mapping[int, g.Node]) -> str | None:
+def label_text(nodes: Mapping[int, g.Node]) -> str | None:
+    """The last segment of an item's label."""
     label = getattr(next(iter(nodes.values())), "label", None)
     return label.segments[-1] if label is not None else None
