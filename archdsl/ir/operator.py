@@ -100,8 +100,9 @@ class TorchForm:
     instead of the function where there is one; its functions are torch's. `array` makes the one array of a layer that
     is a parameter of its parent, called by the label itself; the function takes it after its input. With `batch` the
     size of the batch, `x.shape[0]`, comes before the function's arguments; with `places` the second input is only asked
-    for its places, handed over under this keyword: `size=y.shape[2:]`. Helpers are names of classes in the emitter's
-    helper file.
+    for its places, handed over under this keyword: `size=y.shape[2:]`. `trained` makes a module that is applied to what the
+    function gives: together they do what `module` does, without a class of its own. Helpers are names of classes in the
+    emitter's helper file.
     """
 
     module: TorchCall | None = None
@@ -110,6 +111,7 @@ class TorchForm:
     state: bool = False
     expression: Expr | None = None
     array: TorchCall | None = None
+    trained: TorchCall | None = None
     batch: bool = False
     places: str | None = None
 

@@ -30,7 +30,8 @@ class Subsample(Operator):
         return Shape("map", (inputs[0].features, *places))
 
     def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
-        return Tensor("weight", (inputs[0].features,)), Tensor("bias", (inputs[0].features,))
+        features = inputs[0].features
+        return Tensor("weight", (features, 1, *(1 for _ in inputs[0].space))), Tensor("bias", (features,))
 
     def connections(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         window: Dim = prod(axes(self.size, len(output.space)))  # type: ignore[assignment]
@@ -39,9 +40,13 @@ class Subsample(Operator):
 
     def torch(self, *inputs: Shape) -> TorchForm:
         rank = len(inputs[0].space)
-        kernel = size(axes(self.size, rank))
-        made = call(f"Subsample{rank}d", slot(inputs[0].features, "features"), slot(kernel, "size"))
-        return TorchForm(module=made, state=True)
+        kernel, features = slot(size(axes(self.size, rank)), "size"), slot(inputs[0].features, "features")
+        made = call(f"Subsample{rank}d", features, kernel)
+        if rank == 1:
+            return TorchForm(module=made, state=True)
+        total = call(f"F.avg_pool{rank}d", kernel, divisor_override=(0, slot(1)))
+        trained = call(f"nn.Conv{rank}d", features, features, slot(1), groups=(1, features))
+        return TorchForm(module=made, function=total, trained=trained, state=True)
 
 
 @operator

@@ -119,7 +119,7 @@ class ClassWriter(JoinWriter):
         first = next(iter(lines.values()))
         if not self.comments and (_joins(first) or (self.inlined is first and value.depth < MAX_CALLS)):
             return
-        if self.in_arm and value.depth <= 1:
+        if (self.in_arm and value.depth <= 1) or _flattens(first):
             return
         comment = str(next(iter(value.shapes.values()))) if self.comments and len(self.lanes) == 1 else None
         self.settle(value, None, comment)
@@ -281,6 +281,11 @@ def _joins(line: g.Line) -> bool:
         return False
     node = line.body[0]
     return isinstance(node, g.Residual | g.Join) or (isinstance(node, g.Layer) and not node.label)
+
+
+def _flattens(line: g.Line) -> bool:
+    """Whether a line only writes a map as a vector."""
+    return len(line.body) == 1 and isinstance(line.body[0], g.Layer) and line.body[0].operator.word == "flatten"
 
 
 def _single(body: g.Body) -> g.Layer | g.Invoke | g.Level | None:

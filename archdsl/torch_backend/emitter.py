@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -153,7 +154,8 @@ class Emitter:
         helpers = self.helper_source()
         text = print_module(py.Module(None, classes))
         mentioned = text + helpers
-        imports: list[py.Stmt] = []
+        typing = tuple(name for name in ("Any", "NamedTuple") if re.search(rf"\b{name}\b", mentioned))
+        imports: list[py.Stmt] = [py.ImportFrom("typing", typing)] if typing else []
         if "torch." in mentioned:
             imports.append(py.Import("torch"))
         if "F." in mentioned:
@@ -167,7 +169,7 @@ class Emitter:
         lines = [f"{net.title}." if net.title and not net.source else f"{net.title}. {net.source}".strip(". ") + "."]
         file = net.file.replace("\\", "/").rpartition("/")[2]
         lines.append(f"Made by archdsl {__version__} from {file}{self.chosen()}.")
-        return "\n\n".join(line for line in lines if line)
+        return "\n".join(line for line in lines if line)
 
     def chosen(self) -> str:
         """The parameters that made this network."""

@@ -9,98 +9,102 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class TableConv2d(nn.Module):
-    """A convolution whose output maps see only the input maps marked in a table.
+class TableConv1d(nn.Conv1d):
+    """A convolution that has a kernel only where its table, inputs by outputs, has an X."""
 
-    Rows of the table are input maps, columns output maps. Only the marked kernels exist: `weight` is (links, kh, kw).
-    """
+    def __init__(self, *table: str, **options) -> None:
+        super().__init__(len(table), len(table[0]), **options)
+        cells = [cell for column in zip(*table) for cell in column]
+        links = torch.tensor([at for at, cell in enumerate(cells) if cell == "X"])
+        self.links = nn.Buffer(links, persistent=False)
+        self.shape = list(self.weight.shape)
+        kernels = self.weight.detach().flatten(0, 1)[: len(links)]
+        self.weight = nn.Parameter(kernels.clone())
 
-    index: Tensor
-
-    def __init__(
-        self,
-        table: tuple[str, ...],
-        kernel_size: int | tuple[int, int],
-        stride: int | tuple[int, int] = 1,
-        padding: int | tuple[int, int] = 0,
-        dilation: int | tuple[int, int] = 1,
-        bias: bool = True,
-    ) -> None:
-        super().__init__()
-        size = kernel_size if isinstance(kernel_size, tuple) else (kernel_size,) * 2
-        self.shape = (len(table[0]), len(table), *size)
-        self.stride, self.padding, self.dilation = stride, padding, dilation
-        links = [
-            o * len(table) + i
-            for o in range(len(table[0]))
-            for i in range(len(table))
-            if table[i][o] == "X"
-        ]
-        self.register_buffer("index", torch.tensor(links), persistent=False)
-        self.weight = nn.Parameter(torch.empty(len(links), *size))
-        self.bias = nn.Parameter(torch.empty(len(table[0]))) if bias else None
-        for o in range(len(table[0])):
-            fan_in = sum(row[o] == "X" for row in table) * size[0] * size[1]
-            rows = [n for n, link in enumerate(links) if link // len(table) == o]
-            nn.init.uniform_(
-                self.weight[rows[0] : rows[-1] + 1], -(fan_in**-0.5), fan_in**-0.5
-            )
-            if self.bias is not None:
-                nn.init.uniform_(self.bias[o : o + 1], -(fan_in**-0.5), fan_in**-0.5)
-
-    def forward(self, x: Tensor) -> Tensor:
-        outputs, inputs, height, width = self.shape
-        dense = self.weight.new_zeros(outputs * inputs, height, width)
-        dense = dense.index_copy(0, self.index, self.weight).view(
-            outputs, inputs, height, width
-        )
-        return F.conv2d(x, dense, self.bias, self.stride, self.padding, self.dilation)
+    def forward(self, input: Tensor) -> Tensor:
+        kernels = self.weight.new_zeros(self.shape).flatten(0, 1)
+        kernels = kernels.index_copy(0, self.links, self.weight).view(self.shape)
+        return self._conv_forward(input, kernels, self.bias)
 
 
-class Subsample2d(nn.Module):
+class TableConv2d(nn.Conv2d):
+    """A convolution that has a kernel only where its table, inputs by outputs, has an X."""
+
+    def __init__(self, *table: str, **options) -> None:
+        super().__init__(len(table), len(table[0]), **options)
+        cells = [cell for column in zip(*table) for cell in column]
+        links = torch.tensor([at for at, cell in enumerate(cells) if cell == "X"])
+        self.links = nn.Buffer(links, persistent=False)
+        self.shape = list(self.weight.shape)
+        kernels = self.weight.detach().flatten(0, 1)[: len(links)]
+        self.weight = nn.Parameter(kernels.clone())
+
+    def forward(self, input: Tensor) -> Tensor:
+        kernels = self.weight.new_zeros(self.shape).flatten(0, 1)
+        kernels = kernels.index_copy(0, self.links, self.weight).view(self.shape)
+        return self._conv_forward(input, kernels, self.bias)
+
+
+class TableConv3d(nn.Conv3d):
+    """A convolution that has a kernel only where its table, inputs by outputs, has an X."""
+
+    def __init__(self, *table: str, **options) -> None:
+        super().__init__(len(table), len(table[0]), **options)
+        cells = [cell for column in zip(*table) for cell in column]
+        links = torch.tensor([at for at, cell in enumerate(cells) if cell == "X"])
+        self.links = nn.Buffer(links, persistent=False)
+        self.shape = list(self.weight.shape)
+        kernels = self.weight.detach().flatten(0, 1)[: len(links)]
+        self.weight = nn.Parameter(kernels.clone())
+
+    def forward(self, input: Tensor) -> Tensor:
+        kernels = self.weight.new_zeros(self.shape).flatten(0, 1)
+        kernels = kernels.index_copy(0, self.links, self.weight).view(self.shape)
+        return self._conv_forward(input, kernels, self.bias)
+
+
+class Subsample1d(nn.Conv1d):
     """The sum of each window times a trained coefficient, plus a trained bias, one of each a map."""
 
-    def __init__(self, channels: int, kernel_size: int | tuple[int, int]) -> None:
-        super().__init__()
-        size = kernel_size if isinstance(kernel_size, tuple) else (kernel_size,) * 2
-        self.kernel_size = size
-        self.weight = nn.Parameter(torch.full((channels,), 1 / (size[0] * size[1])))
-        self.bias = nn.Parameter(torch.zeros(channels))
+    def __init__(self, channels: int, window: int) -> None:
+        super().__init__(channels, channels, 1, groups=channels)
+        self.window = window
 
-    def forward(self, x: Tensor) -> Tensor:
-        total = F.avg_pool2d(x, self.kernel_size, divisor_override=1)
-        return total * self.weight[:, None, None] + self.bias[:, None, None]
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(F.avg_pool1d(input, self.window) * self.window)
 
 
-DIGITS = """
-..###.. ...#... ..###.. .#####. .....#. ####### ...###. ####### ..###.. ..###..
-.#...#. ..##... .#...#. #.....# ....##. #...... ..#.... ......# .#...#. .#...#.
-#.....# .#.#... #.....# ......# ...#.#. #...... .#..... ......# #.....# #.....#
-#.....# ...#... ......# ......# ..#..#. #...... #...... .....#. #.....# #.....#
-#.....# ...#... ......# ......# .#...#. ######. #...... .....#. .#...#. #.....#
-#.....# ...#... .....#. ..####. #....#. ......# #.###.. ....#.. ..###.. .#...##
-#.....# ...#... ....#.. ......# ####### ......# ##...#. ....#.. .#...#. ..###.#
-#.....# ...#... ...#... ......# .....#. ......# #.....# ...#... #.....# ......#
-#.....# ...#... ..#.... ......# .....#. ......# #.....# ...#... #.....# ......#
-#.....# ...#... .#..... ......# .....#. ......# #.....# ..#.... #.....# .....#.
-.#...#. ...#... #...... #.....# .....#. #.....# .#...#. ..#.... .#...#. ....#..
-..###.. .#####. ####### .#####. .....#. .#####. ..###.. ..#.... ..###.. .###...
-"""
+class Subsample2d(nn.Conv2d):
+    """The sum of each window times a trained coefficient, plus a trained bias, one of each a map."""
+
+    def __init__(self, channels: int, window: int | tuple[int, int]) -> None:
+        super().__init__(channels, channels, 1, groups=channels)
+        self.window = window
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(F.avg_pool2d(input, self.window, divisor_override=1))
+
+
+class Subsample3d(nn.Conv3d):
+    """The sum of each window times a trained coefficient, plus a trained bias, one of each a map."""
+
+    def __init__(self, channels: int, window: int | tuple[int, int, int]) -> None:
+        super().__init__(channels, channels, 1, groups=channels)
+        self.window = window
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(F.avg_pool3d(input, self.window, divisor_override=1))
 
 
 class DigitCodes(nn.Module):
-    """Squared distances to fixed codes: drawings of the ten digits, +1 for ink and -1 for paper."""
-
-    codes: Tensor
+    """Squared distances to the ten digits as seven segments on 7x12 pixels, +1 for ink."""
 
     def __init__(self, units: int) -> None:
         super().__init__()
-        rows = DIGITS.strip("\n").split("\n")
-        ink = [
-            [1.0 if row[8 * d + i] == "#" else -1.0 for row in rows for i in range(7)]
-            for d in range(units)
-        ]
-        self.register_buffer("codes", torch.tensor(ink))
+        pixels = " aaaaa " + 4 * "f     b" + " ggggg " + 5 * "e     c" + " ddddd "
+        digits = "abcdef bc abdeg abcdg bcfg acdfg acdefg abc abcdefg abcdfg"
+        codes = [[1.0 if p in d else -1.0 for p in pixels] for d in digits.split()]
+        self.codes = nn.Buffer(torch.tensor(codes[:units]))
 
     def forward(self, x: Tensor) -> Tensor:
         return (x[:, None] - self.codes).square().sum(2)
