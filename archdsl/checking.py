@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from .analysis import FactResult, analyze
 from .api import Project
@@ -11,6 +10,7 @@ from .diagnostics import Collector, Diagnostic, SpecError
 from .ir.dialects import check_dialects
 from .ir.graph import Network
 from .ir.shapes import Constant
+from .records import dataclass
 from .report.constants import constant_text
 from .report.facts import fact_diagnostic
 

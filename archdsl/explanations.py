@@ -8,9 +8,10 @@ runs every example.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+
+from .records import dataclass
 
 _ENTRY = re.compile(r"^## (A\d{4}): (.+)$", re.MULTILINE)
 _CHAPTER = re.compile(r"^# (.+)$", re.MULTILINE)

@@ -6,11 +6,12 @@ Nothing here evaluates. Spans are kept for messages and take no part in comparis
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from fractions import Fraction
 from typing import cast
 
 from .diagnostics import Span
+from .records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ..diagnostics import Span, fail
 from ..ir.dims import DimTooLarge
 from ..ir.graph import Invoke, Layer, Level, Network, Reuse
 from ..ir.names import Place, walk
 from ..ir.shapes import Shape
+from ..records import dataclass
 from .counts import NOTHING, Counter, Counts, Totals
 from .facts import FactResult, check_facts
 

@@ -6,7 +6,7 @@ Each operator is asked for its own; equal parts are counted once and multiplied,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 from ..ir.dims import Dim
 from ..ir.graph import (
@@ -26,6 +26,7 @@ from ..ir.graph import (
 )
 from ..ir.lookup import arms
 from ..ir.shapes import Shape
+from ..records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

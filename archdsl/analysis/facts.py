@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ..ir.dims import Dim, compare, equal, show, show_shape
 from ..ir.graph import Body, Claim, Instance, Invoke, Level, Line, Network, Node, Repeat, Reuse
 from ..ir.lookup import parts
 from ..ir.shapes import Shape
+from ..records import dataclass
 from .counts import Counter, Totals
 
 _QUANTITIES = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from typing import NoReturn
 
@@ -13,6 +13,7 @@ from ..ir.dims import Poly, compare
 from ..ir.evaluate import Env, describe, evaluate
 from ..ir.operator import Argument, Operator
 from ..ir.shapes import Constant, Grid, Number, Size
+from ..records import dataclass
 from ..syntax import tree as t
 from .session import File
 

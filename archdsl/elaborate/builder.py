@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 from .. import expr as ex
@@ -19,6 +19,7 @@ from ..ir.dims import DimTooLarge
 from ..ir.evaluate import Env, describe, evaluate
 from ..ir.operator import Operator, Refusal
 from ..ir.shapes import Constant, Shape
+from ..records import dataclass
 from ..spec import Definition
 from ..syntax import tree as t
 from .claims import claims_of

@@ -106,7 +106,7 @@ class Library:
 def merge(base: Spec, own: Spec) -> Spec:
     """The network that `own` makes of `base`: sections replace or add, parameters and defaults merge."""
     definitions = {
-        name: d.model_copy(update={"body": without_facts(d.body)}) for name, d in base.definitions.items()
+        name: replace(d, body=without_facts(d.body)) for name, d in base.definitions.items()
     } | own.definitions
     layers = own.layers or (without_facts(base.layers) if base.layers else None)
     for where, changes in own.changes.items():
@@ -116,7 +116,7 @@ def merge(base: Spec, own: Spec) -> Spec:
             layers = apply_changes(layers, changes, definitions)
         elif where in base.definitions and where not in own.definitions:
             changed = apply_changes(definitions[where].body, changes, definitions)
-            definitions[where] = definitions[where].model_copy(update={"body": changed})
+            definitions[where] = replace(definitions[where], body=changed)
         else:
             fail("A0607", f"the file it extends has no module `{where}` to change", changes.span)
     defaults = {
@@ -125,22 +125,21 @@ def merge(base: Spec, own: Spec) -> Spec:
     }
     _check_parameters(base, own)
     tables = base.tables if _only_chooses(base, own) else {n: _without_claims(t) for n, t in base.tables.items()}
-    return own.model_copy(
-        update={
-            "network": own.network or base.network,
-            "source": own.source or base.source,
-            "parameters": {**base.parameters, **own.parameters},
-            "parameter_spans": {**base.parameter_spans, **own.parameter_spans},
-            "inputs": own.inputs or base.inputs,
-            "defaults": defaults,
-            "default_spans": {**base.default_spans, **own.default_spans},
-            "tables": {**tables, **own.tables},
-            "maps": {**base.maps, **own.maps},
-            "definitions": definitions,
-            "layers": layers,
-            "uses": {**base.uses, **own.uses},
-            "names": {**base.names, **own.names},
-        }
+    return replace(
+        own,
+        network=own.network or base.network,
+        source=own.source or base.source,
+        parameters={**base.parameters, **own.parameters},
+        parameter_spans={**base.parameter_spans, **own.parameter_spans},
+        inputs=own.inputs or base.inputs,
+        defaults=defaults,
+        default_spans={**base.default_spans, **own.default_spans},
+        tables={**tables, **own.tables},
+        maps={**base.maps, **own.maps},
+        definitions=definitions,
+        layers=layers,
+        uses={**base.uses, **own.uses},
+        names={**base.names, **own.names},
     )
 
 
@@ -177,11 +176,10 @@ def _said(argument: Argument) -> str:
 
 def _without_claims(table: Table) -> Table:
     keep = [i for i, column in enumerate(table.columns) if not column.claim]
-    return table.model_copy(
-        update={
-            "columns": tuple(table.columns[i] for i in keep),
-            "rows": tuple(tuple(row[i] for i in keep) for row in table.rows),
-        }
+    return replace(
+        table,
+        columns=tuple(table.columns[i] for i in keep),
+        rows=tuple(tuple(row[i] for i in keep) for row in table.rows),
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NoReturn, TypeAlias
 
 from ..diagnostics import Span, did_you_mean, fail
 from ..ir.graph import Body, Node
 from ..ir.operator import Tensor
+from ..records import dataclass
 
 Redo = Callable[[int], tuple[Body, int]]
 

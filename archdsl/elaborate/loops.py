@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from .. import expr as ex
@@ -12,6 +11,7 @@ from ..ir import graph as g
 from ..ir.evaluate import Bound, ValueArgument, describe, evaluate
 from ..ir.lookup import named
 from ..ir.shapes import Constant, Size
+from ..records import dataclass
 from ..syntax import tree as t
 from .builder import Builder, Made, Make
 from .labels import Labels

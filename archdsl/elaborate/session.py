@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from ..diagnostics import Collector, Diagnostic, Label, Span, SpecError, did_you_mean, fail
 from ..ir.evaluate import Bound, Env
@@ -16,6 +16,7 @@ from ..ir.graph import Instance, Scope
 from ..ir.operator import find_operator, operators
 from ..ir.shapes import Constant, Grid, Shape
 from ..ops import PLANNED
+from ..records import dataclass
 from ..spec import Definition, Spec
 from .files import Library
 from .mentions import Mentions

@@ -11,9 +11,9 @@ axes) it speaks of.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from ..diagnostics import Diagnostic, Label, Span, SpecError, did_you_mean
+from ..records import dataclass
 from .graph import Dialect, Network
 from .keys import Entry, state
 from .names import Place

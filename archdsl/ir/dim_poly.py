@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from functools import lru_cache
 from typing import TypeAlias, cast
 
+from ..records import dataclass
 from .dim_terms import (
     MAX_NUMBER,
     DimTooLarge,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 
 from .. import expr as ex
 from ..diagnostics import Span, did_you_mean, fail
+from ..records import dataclass
 from . import dims
 from .dims import Dim, DimTooLarge, Poly, Value
 from .shapes import Constant, Number, Size

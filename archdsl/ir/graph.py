@@ -7,9 +7,9 @@ asked for a place by its path, and written as JSON (`ir.json_form` reads it back
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ..diagnostics import did_you_mean
+from ..records import dataclass
 from .json_tables import document
 from .names import Place, beside, find, walk
 from .nodes import (

@@ -9,11 +9,11 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, NoReturn, cast
 
 from ..diagnostics import SourceFile, safe
+from ..records import dataclass
 from .nodes import Instance, Scope
 
 Json = object

@@ -12,10 +12,11 @@ arrays. So `convs.0`, `bn1`, `convs.1` written in this order have the keys of `c
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from ..diagnostics import Diagnostic, Label, Span, SpecError
+from ..records import dataclass
 from .dims import Dim
 from .graph import Network
 from .names import Place

@@ -8,10 +8,11 @@ the structure alone and are given last.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import islice
 
 from ..diagnostics import Span
+from ..records import dataclass
 from .lookup import arms, first_input
 from .nodes import (
     Body,

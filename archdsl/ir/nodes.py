@@ -12,11 +12,12 @@ Standard library only; immutable; nothing here knows how a spec is written or wh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from ..diagnostics import Span
 from ..expr import Expr, Path
+from ..records import dataclass
 from .dims import Dim
 from .operator import Operator
 from .shapes import Constant, Shape

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, field, fields
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, dataclass_transform
 
 from ..expr import Expr, Name
+from ..records import dataclass
 from .dims import Dim
 from .shapes import Constant, Grid, Kind, Shape, Size
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
+from ..records import dataclass
 from .dims import Dim, Poly, show_shape
 
 Kind = Literal["map", "sequence", "vector", "numbers"]

@@ -7,11 +7,11 @@ line and is `height` high. Lengths are in pixels, y grows downwards.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 from xml.sax.saxutils import escape
 
 from ..diagnostics import safe
+from ..records import dataclass
 
 Point = tuple[float, float]
 Style = str

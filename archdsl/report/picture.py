@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from ..ir.graph import Network
 from ..ir.lookup import parts
@@ -30,6 +30,7 @@ from ..ir.nodes import (
     Run,
     SideOutput,
 )
+from ..records import dataclass
 from .constants import constant_text
 from .drawing import ASIDE, WIRE, Box, Mark, aside, card, fan, frame, panel, skip, source, stack, svg, text_width
 from .likeness import Signature, alike, body_alike, first_read, value_names

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from ..analysis import Analysis, Counts, LayerRow
 from ..diagnostics import safe
 from ..ir.dims import Dim
 from ..ir.shapes import Constant
+from ..records import dataclass
 from .constants import constant_text
 from .facts import facts_line
 from .numbers import exact, plural, rounded

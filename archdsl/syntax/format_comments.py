@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 
 from ..diagnostics import Collector, SourceFile
+from ..records import dataclass
 from .containers import looks_like_yaml
 from .format_rows import squeezed
 from .format_spacing import without_comments

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import groupby, takewhile
 
 from lark import Token
 
+from ..records import dataclass
 from .format_spacing import FACTS, cell, depth_change, gaps, is_arrow, lex, word
 
 STEP = 2

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from lark import Token
 from lark.exceptions import UnexpectedInput
 
+from ..records import dataclass
 from .tables import lark
 
 FACTS = "=>"

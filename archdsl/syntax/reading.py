@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from ..diagnostics import Collector, Diagnostic, Label, SourceFile, Span, did_you_mean
+from ..records import dataclass
 from .sections import Fragment, SourceLine
 
 MAX_BYTES = 1_000_000

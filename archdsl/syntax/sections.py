@@ -5,9 +5,8 @@ The YAML reader and the text reader end here; nothing after this knows which con
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ..diagnostics import SourceFile, Span
+from ..records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ..diagnostics import Label
+from ..records import dataclass
 from .reading import (
     ENTRY_SECTIONS,
     Report,

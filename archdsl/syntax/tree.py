@@ -5,10 +5,11 @@ What is edited, formatted and compared. Spans say where a piece stands in the fi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ..diagnostics import Span
 from ..expr import Expr, Path, Ref
+from ..records import dataclass
 
 __all__ = ["Expr", "Path", "Ref"]
 

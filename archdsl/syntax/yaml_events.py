@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import cast
 
 import yaml
 
 from ..diagnostics import Label, Span
+from ..records import dataclass
 from .reading import (
     MAX_NESTING,
     MAX_NODES,

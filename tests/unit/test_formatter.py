@@ -6,6 +6,7 @@ Golden pairs stand in `tests/cases/format`: NAME.in.yaml or NAME.in.arch with NA
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import random
 import re
@@ -16,10 +17,9 @@ from typing import Any, cast
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel
 
 from archdsl.diagnostics import Collector, SourceFile, SpecError
-from archdsl.spec import read_spec
+from archdsl.spec import Cell, Spec, read_spec
 from archdsl.syntax.containers import read_sections
 from archdsl.syntax.format_spacing import expression
 from archdsl.syntax.format_trees import same_tree
@@ -62,8 +62,9 @@ def spec_of(text: str, own: Container) -> object:
 
 
 def without_places(value: object) -> object:
-    if isinstance(value, BaseModel):
-        names = [name for name in type(value).model_fields if name not in ("file", "heading") and "span" not in name]
+    if type(value).__module__ == Spec.__module__ and not isinstance(value, Cell):
+        fields = [field.name for field in dataclasses.fields(value)]
+        names = [name for name in fields if name not in ("file", "heading") and "span" not in name]
         return {name: without_places(getattr(value, name)) for name in names}
     if isinstance(value, dict):
         return {name: without_places(part) for name, part in cast("dict[str, object]", value).items()}

@@ -1,22 +1,16 @@
-"""Sections -> spec: what a file says, each section checked by itself, nothing looked up or evaluated yet.
-
-The models are pydantic's; what they refuse comes out as diagnostics with the place of the very cell.
-"""
+"""Sections -> spec: what each section says is read by a function of its own; mistakes go to the collector."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, TypeVar
+from dataclasses import MISSING, fields
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
-
-from . import expr as ex
-from .diagnostics import Collector, Diagnostic, SourceFile, Span, SpecError, fail
-from .syntax import tree as t
-from .syntax.parse import (
+from .. import expr as ex
+from ..diagnostics import Collector, SourceFile, Span, SpecError, fail
+from ..syntax import tree as t
+from ..syntax.parse import (
     parse_arguments,
     parse_body,
     parse_changes,
@@ -25,158 +19,10 @@ from .syntax.parse import (
     parse_shape,
     parse_signature,
 )  # fmt: skip
-from .syntax.sections import Entry, Fragment, Section, SourceLine
+from ..syntax.sections import Entry, Fragment, Section, SourceLine
+from .model import Cell, Column, Definition, Link, Map, Names, Spec, Table, validated
 
-Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
-Model = TypeVar("Model", bound=BaseModel)
 Result = TypeVar("Result")
-
-UNITS = ("params", "multiply-adds", "connections", "statistics", "frozen", "stored")
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A value as written in `parameters` or a table: yes or no, an expression, or a word."""
-
-    text: str
-    value: ex.Expr | bool | None
-    span: Span = field(compare=False, repr=False)
-
-
-class Column(_Model):
-    """One heading: a parameter's name, or a claim (`=> params`)."""
-
-    name: str
-    claim: bool = False
-    training: bool = False
-    span: Span
-
-    @model_validator(mode="after")
-    def _known(self) -> Column:
-        if self.claim and self.name not in UNITS:
-            raise _error("A0601", f"a column can claim {', '.join(UNITS)}, not `{self.name}`", self.span)
-        if not self.claim and not re.fullmatch(r"[A-Za-z_]\w{0,63}", self.name):
-            raise _error("A0601", f"a column's heading is a name, not `{self.name}`", self.span)
-        return self
-
-
-class Table(_Model):
-    """A `table` section: rectangular, no heading twice."""
-
-    name: Identifier
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    span: Span
-
-    @model_validator(mode="after")
-    def _rectangular(self) -> Table:
-        seen: set[tuple[str, bool]] = set()
-        for column in self.columns:
-            if (column.name, column.training) in seen:
-                raise _error("A0601", f"two columns are called `{column.name}`", column.span)
-            seen.add((column.name, column.training))
-        for row in self.rows:
-            if len(row) != len(self.columns):
-                last = row[-1].span
-                raise _error("A0602", f"this row has {len(row)} cells, the heading {len(self.columns)}", last)
-        return self
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The headings that are not claims."""
-        return tuple(c.name for c in self.columns if not c.claim)
-
-
-class Map(_Model):
-    """A `map` section: which rows feed which columns."""
-
-    name: Identifier
-    rows: tuple[tuple[bool, ...], ...]
-    columns: int
-    span: Span
-    row_spans: tuple[Span, ...]
-
-    @model_validator(mode="after")
-    def _connected(self) -> Map:
-        for row, span in zip(self.rows, self.row_spans, strict=True):
-            if len(row) != self.columns:
-                raise _error("A0602", f"this row has {len(row)} marks, the heading {self.columns} columns", span)
-        for number, column in enumerate(zip(*self.rows, strict=True)):
-            if not any(column):
-                raise _error("A0603", f"no input feeds output {number} of map {self.name}", self.span)
-        return self
-
-
-class Definition(_Model):
-    """A `module` or `def`."""
-
-    kind: Literal["module", "def"]
-    signature: t.Signature
-    body: t.Block
-    heading: str
-    span: Span
-
-
-class Link(_Model):
-    """Another file, with the parameters it is used with."""
-
-    path: str
-    arguments: tuple[t.Argument, ...] = ()
-    span: Span
-
-
-class Names(_Model):
-    """A `names` section; `own` says that the spec's own names already are the dialect's."""
-
-    own: bool
-    rules: tuple[t.Rename | t.RenameScope, ...]
-    span: Span
-
-
-class Spec(_Model):
-    """A file, section by section."""
-
-    file: SourceFile
-    network: str = ""
-    source: str = ""
-    extends: Link | None = None
-    uses: dict[Identifier, Link] = {}
-    parameters: dict[Identifier, Cell] = {}
-    parameter_spans: dict[str, Span] = {}
-    inputs: dict[Identifier, t.InputShape] = {}
-    defaults: dict[str, tuple[t.Argument, ...]] = {}
-    default_spans: dict[str, Span] = {}
-    tables: dict[Identifier, Table] = {}
-    maps: dict[Identifier, Map] = {}
-    definitions: dict[Identifier, Definition] = {}
-    layers: t.Block | None = None
-    changes: dict[str, t.Changes] = {}
-    names: dict[Identifier, Names] = {}
-
-
-def _error(code: str, message: str, span: Span) -> PydanticCustomError:
-    return PydanticCustomError(code, message.replace("{", "{{").replace("}", "}}"), {"span": span})  # type: ignore[arg-type]
-
-
-def _validate(model: type[Model], span: Span, /, **values: Any) -> Model:
-    """Make a model; what pydantic refuses is raised as diagnostics."""
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        raise SpecError([_diagnostic(problem, span) for problem in error.errors(include_url=False)]) from None
-
-
-def _diagnostic(problem: Any, span: Span) -> Diagnostic:
-    place = problem.get("ctx", {}).get("span", span)
-    if problem["type"] == "string_pattern_mismatch":
-        what = f"`{problem['input']}` is no name: letters, digits and `_`, at most 64, a letter first"
-        return Diagnostic("A0113", what, place)
-    code = problem["type"] if re.fullmatch(r"A\d{4}", problem["type"]) else "A0113"
-    return Diagnostic(code, problem["msg"], place)
 
 
 # ---- sections -------------------------------------------------------------------------------------------------------
@@ -188,13 +34,13 @@ def read_spec(file: SourceFile, sections: Iterable[Section], collector: Collecto
     for section in sections:
         reader.take(section)
     span = Span(file, 1, 1, 1, 2)
-    return _validate(Spec, span, file=file, **reader.found)
+    return validated(Spec, span, file=file, **reader.found)
 
 
 class _Reader:
     def __init__(self, collector: Collector) -> None:
         self.collector = collector
-        self.found: dict[str, Any] = {key: {} for key, field in Spec.model_fields.items() if field.default == {}}
+        self.found: dict[str, Any] = {f.name: {} for f in fields(Spec) if f.default_factory is not MISSING}
 
     def take(self, section: Section) -> None:
         if section.content is not None:  # else the container has reported why
@@ -261,7 +107,7 @@ class _Reader:
         known = self.found["definitions"].get(signature.name)
         if known is not None:
             fail("A0103", f"`{signature.name}` is defined twice", heading.span)
-        self.found["definitions"][signature.name] = _validate(
+        self.found["definitions"][signature.name] = validated(
             Definition,
             heading.span,
             kind=section.keyword,
@@ -290,7 +136,7 @@ class _Reader:
         name, content = _heading(section), _text(section)
         own = content.text.strip() == "as written"
         rules = () if own else parse_renames(content)
-        self.found["names"][name.text] = _validate(Names, name.span, own=own, rules=rules, span=name.span)
+        self.found["names"][name.text] = validated(Names, name.span, own=own, rules=rules, span=name.span)
 
 
 def _text(section: Section) -> Fragment:
@@ -318,7 +164,7 @@ def _link(fragment: Fragment) -> Link:
     if comma:
         rest = SourceLine(line.text[len(path) + 1 :], line.line, line.column + len(path) + 1)
         arguments = parse_arguments(Fragment(fragment.file, (rest,), True))
-    return _validate(Link, fragment.span, path=path.strip(), arguments=arguments, span=fragment.span)
+    return validated(Link, fragment.span, path=path.strip(), arguments=arguments, span=fragment.span)
 
 
 # ---- cells, tables, maps --------------------------------------------------------------------------------------------
@@ -364,7 +210,7 @@ def read_table(name: Fragment, fragment: Fragment) -> Table:
         fail("A0602", "a table has a heading and at least one row", fragment.span)
     columns = tuple(_column(cell) for cell in header)
     claims = [c.claim for c in columns] + [False] * max(map(len, rows))
-    return _validate(
+    return validated(
         Table,
         name.span,
         name=name.text.strip(),
@@ -388,8 +234,8 @@ def _claim_cell(cell: Fragment) -> Cell:
 def _column(cell: Fragment) -> Column:
     match = re.fullmatch(r"=>\s*([\w-]+)(\s+when\s+training)?", cell.text)
     if match is None:
-        return _validate(Column, cell.span, name=cell.text, span=cell.span)
-    return _validate(Column, cell.span, name=match[1], claim=True, training=match[2] is not None, span=cell.span)
+        return validated(Column, cell.span, name=cell.text, span=cell.span)
+    return validated(Column, cell.span, name=match[1], claim=True, training=match[2] is not None, span=cell.span)
 
 
 def read_map(name: Fragment, fragment: Fragment) -> Map:
@@ -403,7 +249,7 @@ def read_map(name: Fragment, fragment: Fragment) -> Map:
             if cell.text not in ("X", "x", "."):
                 fail("A0602", f"a mark is `X` or `.`, not `{cell.text}`", cell.span)
         marks.append(tuple(cell.text != "." for cell in row[1:]))
-    return _validate(
+    return validated(
         Map,
         name.span,
         name=name.text.strip(),

@@ -1,0 +1,156 @@
+"""Dataclasses that cost little to define.
+
+The standard `dataclass` compiles six functions a class, which takes most of the time that importing a module of data does.
+This one gives the same classes - fields, equality, hash, representation, errors - with functions that all classes share,
+and compiles only `__init__`, when the first object is made. To type checkers it is the standard one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+
+    def dataclass(
+        cls: type | None = None,
+        /,
+        *,
+        frozen: bool = False,
+        slots: bool = False,
+        eq: bool = True,
+        repr: bool = True,
+        kw_only: bool = False,
+    ) -> Any:
+        """As `dataclasses.dataclass`."""
+
+        def made(plain: type) -> type:
+            found = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)(plain)
+            return _finished(found, frozen, slots, eq, repr)
+
+        return made if cls is None else made(cls)
+
+
+_ABSENT = object()
+
+
+def _finished(cls: type, frozen: bool, slots: bool, eq: bool, repr: bool) -> type:
+    fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(cls)
+    methods: dict[str, Any] = {"__init__": _first_init(cls, fields, frozen, slots)}
+    if repr:
+        methods["__repr__"] = _repr
+    if eq:
+        values = _getter(tuple(f.name for f in fields if f.compare))
+        methods["__eq__"] = _equality(values)
+        hashed = _getter(tuple(f.name for f in fields if (f.compare if f.hash is None else f.hash)))
+        methods["__hash__"] = _hash(hashed) if frozen else None
+    if frozen:
+        methods["__setattr__"], methods["__delattr__"] = _no_setting, _no_deleting
+        if slots:
+            methods["__getstate__"], methods["__setstate__"] = _state, _restore
+    for name, method in methods.items():
+        if name not in vars(cls) or (name == "__hash__" and vars(cls)[name] is None):
+            setattr(cls, name, method)
+    return cls
+
+
+def _getter(names: tuple[str, ...]) -> Callable[[Any], Any]:
+    """Some attributes as a tuple."""
+    if not names:
+        return lambda _: ()
+    get = attrgetter(*names)
+    return get if len(names) > 1 else lambda record: (get(record),)
+
+
+def _equality(values: Callable[[Any], Any]) -> Callable[[Any, object], Any]:
+    def __eq__(self: Any, other: object) -> Any:  # noqa: N807
+        return values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented
+
+    return __eq__
+
+
+def _hash(values: Callable[[Any], Any]) -> Callable[[Any], int]:
+    def __hash__(self: Any) -> int:  # noqa: N807
+        return hash(values(self))
+
+    return __hash__
+
+
+def _repr(self: Any) -> str:
+    shown = (f"{f.name}={getattr(self, f.name)!r}" for f in dataclasses.fields(self) if f.repr)
+    return f"{type(self).__qualname__}({', '.join(shown)})"
+
+
+def _no_setting(self: object, name: str, value: object) -> None:
+    raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+
+
+def _no_deleting(self: object, name: str) -> None:
+    raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
+
+
+def _state(self: Any) -> list[Any]:
+    return [getattr(self, f.name) for f in dataclasses.fields(self)]
+
+
+def _restore(self: Any, state: list[Any]) -> None:
+    for field, value in zip(dataclasses.fields(self), state, strict=True):
+        object.__setattr__(self, field.name, value)
+
+
+def _first_init(
+    cls: type, fields: tuple[dataclasses.Field[Any], ...], frozen: bool, slots: bool
+) -> Callable[..., None]:
+    """An `__init__` that puts the compiled one in its place."""
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+        if vars(cls)["__init__"] is __init__:
+            type.__setattr__(cls, "__init__", _compiled_init(cls, fields, frozen, slots))
+        vars(cls)["__init__"](self, *args, **kwargs)
+
+    return __init__
+
+
+def _compiled_init(
+    cls: type, fields: tuple[dataclasses.Field[Any], ...], frozen: bool, slots: bool
+) -> Callable[..., None]:
+    names: dict[str, Any] = {"_absent": _ABSENT, "_set": object.__setattr__}
+    plain: list[str] = []
+    named: list[str] = []
+    body: list[str] = []
+    for field in fields:
+        name = field.name
+        value = name
+        default = ""
+        if field.default is not dataclasses.MISSING:
+            names[f"_default_{name}"] = field.default
+            default = f"=_default_{name}"
+        elif field.default_factory is not dataclasses.MISSING:
+            names[f"_make_{name}"] = field.default_factory
+            default, value = "=_absent", f"_make_{name}() if {name} is _absent else {name}"
+        if field.init:
+            (named if field.kw_only else plain).append(name + default)
+        elif not default:
+            continue  # `__post_init__` sets it
+        if not frozen:
+            body.append(f"self.{name} = {value}")
+        elif slots:
+            names[f"_set_{name}"] = getattr(cls, name).__set__
+            body.append(f"_set_{name}(self, {value})")
+        else:
+            body.append(f"_set(self, {name!r}, {value})")
+    if hasattr(cls, "__post_init__"):
+        body.append("self.__post_init__()")
+    signature = ", ".join(["self", *plain, *(["*", *named] if named else [])])
+    lines = "\n ".join(body or ["pass"])
+    exec(f"def __init__({signature}):\n {lines}", names)  # noqa: S102 - the text is made of field names alone
+    made: Callable[..., None] = names["__init__"]
+    made.__qualname__ = f"{cls.__qualname__}.__init__"
+    return made
+
+
+__all__ = ["dataclass"]
