@@ -102,8 +102,8 @@ class TorchForm:
     is a parameter of its parent, called by the label itself; the function takes it after its input. With `batch` the
     size of the batch, `x.shape[0]`, comes before the function's arguments; with `places` the second input is only asked
     for its places, handed over under this keyword: `size=y.shape[2:]`. `trained` makes a module that is applied to what the
-    function gives: together they do what `module` does, without a class of its own. Helpers are names of classes in the
-    emitter's helper file.
+    function gives: together they do what `module` does, without a class of its own. With `first` the module gives a tuple
+    that the value is the first of. Helpers are names of classes in the emitter's helper file.
     """
 
     module: TorchCall | None = None
@@ -115,6 +115,7 @@ class TorchForm:
     trained: TorchCall | None = None
     batch: bool = False
     places: str | None = None
+    first: bool = False
 
 
 def _argument(use: Use, type: Type, default: object, minimum: int | None, doc: str) -> Any:

@@ -11,6 +11,7 @@ from . import (
     norm,
     places,
     pool,
+    recurrent,
     regularize,
     resample,
     scale,
@@ -20,8 +21,8 @@ from . import (
 from .planned import PLANNED, SYNONYMS
 
 FAMILIES = (
-    activation, attention, conv, conv_forms, historical, linear, merge, norm, places, pool, regularize, resample, scale,
-    sequence, shape,
+    activation, attention, conv, conv_forms, historical, linear, merge, norm, places, pool, recurrent, regularize, resample,
+    scale, sequence, shape,
 )  # fmt: skip
 
 __all__ = ["FAMILIES", "PLANNED", "SYNONYMS"]

@@ -1,7 +1,7 @@
 """Words of the language whose operators are not built yet, and what other tools call the words that are."""
 
 PLANNED = frozenset({
-    "lstm", "gru", "instancenorm", "rmsnorm", "image", "patches", "droppath", "normalize",
+    "instancenorm", "rmsnorm", "image", "patches", "droppath", "normalize",
     "pixelshuffle", "shuffle", "pad", "roll", "mixture",
 })  # fmt: skip
 

@@ -216,6 +216,8 @@ class ClassWriter(JoinWriter):
         if any(i is None or i.label is None for i in items.values()):
             raise UnmergeableError
         found = {n: i for n, i in items.items() if i is not None}
+        if not all(is_chain(i, self.uses[n], self.lanes[n].instance.shapes) for n, i in found.items()):
+            raise UnmergeableError
         path = self.path(dict(found), namers)
         input_value = self.get({**{n: _input(i) for n, i in found.items()}, **{n: c.output for n, c in absent.items()}})
         test = self.formulas.test(first.tests[0], {n: c.taken == 0 for n, c in choices.items()}, f"has_{path[-1]}")
@@ -257,8 +259,12 @@ class ClassWriter(JoinWriter):
     def reuse(self, nodes: Nodes, namers: Mapping[int, Namer]) -> None:
         del namers
         reuses = all_of(nodes, g.Reuse)
-        (x,) = self.inputs(reuses)
         first = next(iter(reuses.values()))
+        applied = {n: r.body[0] for n, r in reuses.items() if len(r.body) == 1 and isinstance(r.body[0], g.Layer)}
+        if len(applied) == len(reuses):
+            self.apply(all_of(applied, g.Layer), nodes, first.path, again=True)
+            return
+        (x,) = self.inputs(reuses)
         code = py.Call(self.member(first.path), (self.read(x),))
         vids = {n: r.output for n, r in reuses.items()}
         self.give(vids, nodes, code, None, 1 + x.depth, x.reads)

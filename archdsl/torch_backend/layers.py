@@ -20,15 +20,19 @@ class LayerWriter(LookWriter):
     """Writes layers and calls of modules."""
 
     def layer(self, nodes: Nodes, namers: Mapping[int, Namer]) -> None:
-        layers = all_of(nodes, g.Layer)
-        path = self.path(nodes, namers)
+        self.apply(all_of(nodes, g.Layer), nodes, self.path(nodes, namers))
+
+    def apply(self, layers: Mapping[int, g.Layer], nodes: Nodes, path: tuple[str, ...], again: bool = False) -> None:
+        """A layer at its path; `again` applies what was made there before."""
         forms = {n: self.form(n, layer) for n, layer in layers.items()}
+        form = next(iter(forms.values()))
         inputs = self.inputs(layers)
-        features = self.layer_features(layers, inputs)
-        first, form = next(iter(layers.values())), next(iter(forms.values()))
         self.named(inputs, form)
+        features = self.layer_features(layers, inputs)
+        first, member = next(iter(layers.values())), self.member(path)
         if form.array is not None:
-            member = self.parameter_array(layers, forms, inputs, self.member(path))
+            if not again:
+                self.install_array(layers, forms, inputs, path)
             code = self.fitting(inputs, lambda codes: self.with_array(form, codes[0], member))
         elif first.tied:
             code = self.fitting(inputs, lambda codes: self.tied_call(first, codes))
@@ -38,13 +42,18 @@ class LayerWriter(LookWriter):
             made = self.member(path)
             code = self.fitting(inputs, lambda codes: py.Call(made, (self.applied(layers, forms, inputs, codes),)))
         elif any(f.state or f.function is None for f in forms.values()):
-            self.install(path, self.constructed(layers, forms, inputs))
-            code = self.fitting(inputs, lambda codes: py.Call(self.member(path), tuple(codes)))
+            if not again:
+                self.install(path, self.constructed(layers, forms, inputs))
+            code = self.fitting(inputs, lambda codes: py.Call(member, tuple(codes)))
         else:
             code = self.fitting(inputs, lambda codes: self.applied(layers, forms, inputs, codes))
+        outputs = {n: layer.output for n, layer in layers.items()}
+        if form.first:
+            self.give_first(outputs, nodes, code, features)
+            return
         reads = frozenset[str]().union(*(v.reads for v in inputs))
         depth = max(v.depth for v in inputs) + (not form.method)
-        self.give({n: layer.output for n, layer in layers.items()}, nodes, code, features, depth, reads)
+        self.give(outputs, nodes, code, features, depth, reads)
 
     def inputs(self, nodes: Mapping[int, g.Layer | g.Invoke | g.Reuse]) -> list[Value]:
         count = len(next(iter(nodes.values())).inputs)
@@ -135,7 +144,7 @@ class LayerWriter(LookWriter):
         if form.function is not None and form.function.name == "":
             return codes[0]
         if form.expression is not None:
-            return self.expressed(layers, form, inputs, codes[0])
+            return self.expressed(layers, forms, inputs, codes[0])
         made = self.call(layers, calls, inputs, None)
         if form.places is not None:
             places = py.Index(py.Attr(codes[1], "shape"), py.Slice(py.Lit(2)))
@@ -153,32 +162,39 @@ class LayerWriter(LookWriter):
         if form.places is not None:
             self.settle(inputs[1])
 
-    def parameter_array(
-        self, layers: Mapping[int, g.Layer], forms: Mapping[int, TorchForm], inputs: Sequence[Value], member: py.Expr
-    ) -> py.Name:
+    def install_array(
+        self,
+        layers: Mapping[int, g.Layer],
+        forms: Mapping[int, TorchForm],
+        inputs: Sequence[Value],
+        path: tuple[str, ...],
+    ) -> None:
         """Make the one array of a layer a parameter of the class."""
-        arrays = {n: f.array for n, f in forms.items() if f.array is not None}
-        made = self.call(layers, arrays, inputs, None)
-        if not isinstance(member, py.Name):
+        if not isinstance(self.member(path), py.Name):
             raise NotEmittedError("an array whose label is no Python name")
-        self.init.append(py.Assign(member, py.Call(py.Name("nn.Parameter"), (made,))))
-        return member
+        made = self.call(layers, {n: f.array for n, f in forms.items() if f.array is not None}, inputs, None)
+        self.install(path, py.Call(py.Name("nn.Parameter"), (made,)))
 
-    def with_array(self, form: TorchForm, x: py.Expr, member: py.Name) -> py.Expr:
-        """A layer of an array that is a parameter of the class."""
+    def with_array(self, form: TorchForm, x: py.Expr, member: py.Expr) -> py.Expr:
+        """A layer whose one array is a parameter of the class, applied."""
         if form.expression is not None:
             return _formula(form.expression, {"x": x, "array": member})
         assert form.function is not None
         self.emitter.use(form.function.name)
         return py.Call(py.Name(form.function.name), (x, member))
 
-    def expressed(self, layers: Mapping[int, g.Layer], form: TorchForm, inputs: Sequence[Value], x: py.Expr) -> py.Expr:
+    def expressed(
+        self, layers: Mapping[int, g.Layer], forms: Mapping[int, TorchForm], inputs: Sequence[Value], x: py.Expr
+    ) -> py.Expr:
         """A stateless layer as a formula of its input; a def that only abbreviates it becomes a function."""
-        layer = next(iter(layers.values()))
+        layer, form = next(iter(layers.values())), next(iter(forms.values()))
         assert form.expression is not None
         assert form.function is not None
-        slots = {s.source.id: s for s in form.function.args if isinstance(s.source, ex.Name)}
-        names = {n: self.formulas.render({0: s.value}, self.source(layer, s, inputs), n) for n, s in slots.items()}
+        names: dict[str, py.Expr] = {}
+        for at, slot in enumerate(form.function.args):
+            if isinstance(slot.source, ex.Name):
+                values = {n: f.function.args[at].value for n, f in forms.items() if f.function is not None}
+                names[slot.source.id] = self.formulas.render(values, self.source(layer, slot, inputs), slot.source.id)
         short = layer.abbreviation
         if short is not None and all(isinstance(c, py.Lit | py.Bin) for c in names.values()):
             body = _formula(form.expression, {**names, "x": py.Name("x")})

@@ -23,18 +23,21 @@ _CHAIN = g.Layer | g.Invoke | g.Level | g.Line | g.Choice | g.Repeat
 MAX_MEMBERS = 2_000
 
 
-def is_chain(level: g.Level, uses: Counter[int], shapes: Sequence[Shape]) -> bool:
-    """Whether a level hands one value from item to item and nothing outside looks into it."""
+def is_chain(item: g.Level | g.Layer | g.Invoke, uses: Counter[int], shapes: Sequence[Shape]) -> bool:
+    """Whether an item hands one value from layer to layer and nothing outside looks into it."""
     made: list[int] = []
-    return _chain(level.body, made, shapes) and all(uses[v] == 1 for v in made if v != level.output)
+    body = item.body if isinstance(item, g.Level) else (item,)
+    return _chain(body, made, shapes) and all(uses[v] == 1 for v in made if v != item.output)
 
 
 def _chain(body: g.Body, made: list[int], shapes: Sequence[Shape]) -> bool:
     for node in body:
         if not isinstance(node, _CHAIN) or len(tuple(consumed(node))) > 1 or getattr(node, "tied", ()):
             return False
-        if isinstance(node, g.Layer) and node.operator.torch(*(shapes[v] for v in node.inputs)).module is None:
-            return False
+        if isinstance(node, g.Layer):
+            form = node.operator.torch(*(shapes[v] for v in node.inputs))
+            if form.module is None or form.first:
+                return False
         if isinstance(node, g.Layer | g.Invoke):
             made.append(node.output)
         if not all(_chain(b, made, shapes) for b in inside(node)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from .. import expr as ex
@@ -123,10 +124,32 @@ class Writer(ABC):
     def settle(self, value: Value, label: str | None = None, comment: str | None = None) -> None:
         """Assign a value to a variable unless it has one."""
         if value.variable is not None:
+            self.annotate(value.variable, comment)
             return
         self.variables.pending.discard(value)
         name = self.variables.choose(value, label)
         self.forward.append(py.Assign(py.Name(name), value.code, comment=comment))
+        self.hold(value, name)
+
+    def annotate(self, variable: str, comment: str | None) -> None:
+        """A comment for the last statement, if it is what assigned the variable."""
+        last = self.forward[-1] if self.forward else None
+        if comment is None or not isinstance(last, py.Assign) or last.comment is not None:
+            return
+        target = last.target.items[0] if isinstance(last.target, py.Tuple) else last.target
+        if target == py.Name(variable):
+            self.forward[-1] = replace(last, comment=comment)
+
+    def give_first(self, vids: Mapping[int, int], nodes: Nodes, code: py.Expr, features: ex.Expr | None) -> None:
+        """The result of a node whose module gives a tuple, of which it is the first: `x, _ = self.lstm(x)`."""
+        shapes = {n: self.lanes[n].instance.shapes[v] for n, v in vids.items()}
+        value = self.made(vids, code, features, shapes, 0, frozenset())
+        name = self.variables.choose(value, _label_text(nodes))
+        self.forward.append(py.Assign(py.Tuple((py.Name(name), py.Name("_"))), code))
+        self.hold(value, name)
+
+    def hold(self, value: Value, name: str) -> None:
+        """A value is now in a variable."""
         self.variables.holders[name] = value
         value.variable, value.code, value.depth, value.reads = name, py.Name(name), 0, frozenset({name})
 
