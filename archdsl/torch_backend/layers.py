@@ -37,10 +37,10 @@ class LayerWriter(LookWriter):
         elif first.tied:
             code = self.fitting(inputs, lambda codes: self.tied_call(first, codes))
         elif form.trained is not None:
-            calls = {n: f.trained for n, f in forms.items() if f.trained is not None}
-            self.install(path, self.call(layers, calls, inputs, None))
-            made = self.member(path)
-            code = self.fitting(inputs, lambda codes: py.Call(made, (self.applied(layers, forms, inputs, codes),)))
+            if not again:
+                calls = {n: f.trained for n, f in forms.items() if f.trained is not None}
+                self.install(path, self.call(layers, calls, inputs, None))
+            code = self.fitting(inputs, lambda codes: py.Call(member, (self.applied(layers, forms, inputs, codes),)))
         elif any(f.state or f.function is None for f in forms.values()):
             if not again:
                 self.install(path, self.constructed(layers, forms, inputs))

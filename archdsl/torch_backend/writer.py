@@ -144,7 +144,7 @@ class Writer(ABC):
         """The result of a node whose module gives a tuple, of which it is the first: `x, _ = self.lstm(x)`."""
         shapes = {n: self.lanes[n].instance.shapes[v] for n, v in vids.items()}
         value = self.made(vids, code, features, shapes, 0, frozenset())
-        name = self.variables.choose(value, _label_text(nodes))
+        name = self.variables.choose(value, label_text(nodes))
         self.forward.append(py.Assign(py.Tuple((py.Name(name), py.Name("_"))), code))
         self.hold(value, name)
 
