@@ -14,16 +14,23 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from .analysis import Analysis
-    from .api import analyze, build, compile, from_json, load, loads
+    from .api import analyze, build, compile, convert_weights, from_json, load, loads
     from .diagnostics import Diagnostic, SpecError
     from .ir.graph import Network
+    from .ir.weights import WeightsError
 
 __all__ = [
-    "Analysis", "Diagnostic", "Network", "SpecError", "__version__", "analyze", "build", "compile", "from_json",
-    "load", "loads",
+    "Analysis", "Diagnostic", "Network", "SpecError", "WeightsError", "__version__", "analyze", "build", "compile",
+    "convert_weights", "from_json", "load", "loads",
 ]  # fmt: skip
 
-_HOMES = {"Analysis": "analysis", "Diagnostic": "diagnostics", "SpecError": "diagnostics", "Network": "ir.graph"}
+_HOMES = {
+    "Analysis": "analysis",
+    "Diagnostic": "diagnostics",
+    "SpecError": "diagnostics",
+    "Network": "ir.graph",
+    "WeightsError": "ir.weights",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -21,7 +21,7 @@ from .syntax.containers import decode
 from .syntax.sections import Fragment, SourceLine
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 Parameter = int | float | bool | str | tuple[int, ...] | list[int]
 """What a parameter may be set to: a number, yes or no, or text as a spec would have it (`"3x3"`, `"D"`)."""
@@ -88,11 +88,46 @@ def compile(network: Network, names: str | None = None) -> str:
     return emit(network, names)
 
 
-def build(network: Network, names: str | None = None) -> nn.Module:
-    """The network as an nn.Module in memory, made from the same source that `compile` gives. Needs torch."""
+def build(
+    network: Network,
+    names: str | None = None,
+    weights: str | PathLike[str] | Mapping[str, Tensor] | None = None,
+    dialect: str | None = None,
+) -> nn.Module:
+    """The network as an nn.Module in memory, made from the same source that `compile` gives. Needs torch.
+
+    `weights`, a file or a state_dict, are loaded strictly; `dialect` says whose names they have (default: the spec's
+    own). Raises `archdsl.WeightsError` with every key that is missing, left over or of another shape.
+
+    >>> lenet = build(load("lenet5"))
+    >>> again = build(load("lenet5"), weights=lenet.state_dict())
+    >>> bool((again.C1.weight == lenet.C1.weight).all())
+    True
+    """
     from .torch_backend import build as _build
 
-    return _build(network, names)
+    return _build(network, names, weights, dialect)
+
+
+def convert_weights(
+    network: Network,
+    weights: str | PathLike[str] | Mapping[str, Tensor],
+    source: str | None = None,
+    target: str | None = None,
+) -> dict[str, Tensor]:
+    """A state_dict, or the file of one, under the names of another dialect: split, merged and transposed as it is there.
+
+    Without `source` or `target` the names are the spec's own. Raises as `build`. Needs torch.
+
+    >>> net = load("gpt2", vocab=10, context=8)
+    >>> state = build(net).state_dict()
+    >>> theirs = convert_weights(net, state, target="huggingface")
+    >>> state["transformer.h.0.attn.qkv.weight"].shape, theirs["transformer.h.0.attn.c_attn.weight"].shape
+    (torch.Size([2304, 768]), torch.Size([768, 2304]))
+    """
+    from .torch_backend import convert_weights as _convert
+
+    return _convert(network, weights, source, target)
 
 
 class Project:
@@ -147,4 +182,6 @@ def _constant(name: str, value: Parameter, resolver: Parameters) -> Constant:
     return resolver.cell(cell)
 
 
-__all__ = ["Project", "Size", "Spec", "analyze", "build", "compile", "from_json", "load", "loads"]
+__all__ = [
+    "Project", "Size", "Spec", "analyze", "build", "compile", "convert_weights", "from_json", "load", "loads",
+]  # fmt: skip

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from .analysis import FactResult, analyze
 from .api import Project
 from .diagnostics import Collector, Diagnostic, SpecError
-from .ir.dialects import check_dialects
 from .ir.graph import Network
 from .ir.shapes import Constant
+from .ir.weights import check_dialects
 from .records import dataclass
 from .report.constants import constant_text
 from .report.facts import fact_diagnostic

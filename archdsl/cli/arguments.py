@@ -66,6 +66,26 @@ def _draw(parser: Parser) -> None:
     parser.add_argument("--force", action="store_true", help="replace OUT.svg even if archdsl did not make it")
 
 
+def _weights(parser: Parser) -> None:
+    _file(parser)
+    parser.add_argument("weights", metavar="IN", help="the weights: .safetensors, or a file of torch's")
+    _settings(parser)
+    parser.add_argument("--from", dest="source", metavar="DIALECT", help="whose names IN has (default: the spec's own)")
+    parser.add_argument("--to", dest="target", metavar="DIALECT", help="whose names OUT gets (default: the spec's own)")
+    parser.add_argument(
+        "-o", "--output", metavar="OUT", help="the file to write, .safetensors or .pt; without it IN is only checked"
+    )
+    parser.add_argument(
+        "--ignore",
+        dest="ignored",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="names of IN to leave out, like `*.masked_bias`",
+    )
+    parser.add_argument("--force", action="store_true", help="replace OUT even if archdsl did not write it")
+
+
 def _fmt(parser: Parser) -> None:
     _file(parser, many=True, bundled=False)
     parser.add_argument("--check", action="store_true", help="change nothing; list the files that would change")
@@ -101,6 +121,13 @@ COMMANDS = {
         "a picture of the structure, as SVG",
         "  archdsl draw googlenet -o googlenet.svg\n  archdsl draw resnet --set depth=34 > resnet34.svg\n",
         _draw,
+    ),
+    "weights": Command(
+        "check weights against a network, and convert them to another library's names",
+        "  archdsl weights vit vit_b_16.pth --from torchvision\n"
+        "  archdsl weights gpt2 model.safetensors --from huggingface -o gpt2.safetensors\n"
+        "  archdsl weights vit vit_b_16.pth --from torchvision --to timm -o vit_timm.safetensors\n",
+        _weights,
     ),
     "fmt": Command(
         "print specs in the canonical layout; YAML and text both ways",

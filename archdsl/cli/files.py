@@ -173,15 +173,20 @@ def write_file(name: str, text: str) -> None:
 
     Raises CommandError; what was there before is then untouched.
     """
+    write_with(name, lambda path: _write_text(path, text))
+
+
+def write_with(name: str, write: Callable[[Path], object]) -> None:
+    """Have `write` write a whole file, as `write_file` does; it is given a path beside it."""
     try:
         path = Path(name).resolve()
         present = _mode(path)
         if present is not None and not stat.S_ISREG(present):
             if stat.S_ISDIR(present):
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-            path.write_bytes(text.encode("utf-8"))  # a device or a pipe
+            write(path)  # a device or a pipe
             return
-        _replace(path, text.encode("utf-8"), present)
+        _replace(path, write, present)
     except BrokenPipeError:
         raise
     except FileNotFoundError:
@@ -198,12 +203,16 @@ def _mode(path: Path) -> int | None:
         return None
 
 
-def _replace(path: Path, data: bytes, mode: int | None) -> None:
+def _write_text(path: Path, text: str) -> None:
+    path.write_bytes(text.encode("utf-8"))
+
+
+def _replace(path: Path, write: Callable[[Path], object], mode: int | None) -> None:
     beside = path.with_name(f".{path.name[:100]}.{os.urandom(4).hex()}.tmp")
     try:
-        with open(beside, "xb") as stream:
-            stream.write(data)
-            stream.flush()
+        beside.touch(exist_ok=False)
+        write(beside)
+        with beside.open("rb+") as stream:
             os.fsync(stream.fileno())
         if mode is not None:
             os.chmod(beside, stat.S_IMODE(mode))

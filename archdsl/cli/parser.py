@@ -23,6 +23,10 @@ class Options(argparse.Namespace):
     force: bool
     check: bool
     to: Literal["arch", "yaml"] | None
+    weights: str
+    source: str | None
+    target: str | None
+    ignored: list[str]
     word: str | None
 
 

@@ -6,41 +6,49 @@ and a `*` repeats what one has matched, in order. Rules `in MODULE:` apply insid
 whatever file it stands, to what follows the call's own name. Inner scopes go first; in one scope the first rule that
 matches is taken, and every scope around it sees what it has made. `, transposed` marks the matrices (arrays of two
 axes) it speaks of.
+
+`qkv -> q, k, v` splits an array by rows: as its layer made it where that has as many parts, else into equal ones.
+`q, k, v -> qkv` puts arrays one after the other. `wte -> wte = head` is one array under two names. Rows are those of
+the network's own arrays; transposing comes last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import accumulate, pairwise
 
 from ..diagnostics import Diagnostic, Label, Span, SpecError, did_you_mean
 from ..records import dataclass
+from .dims import Dim, show
 from .graph import Dialect, Network
 from .keys import Entry, state
-from .names import Place
-from .rename import Rule, RuleError
+from .rename import RuleError, Rules
 
 
 @dataclass(frozen=True, slots=True)
 class Renamed:
-    """What a dialect calls an array, whether it stores the transpose, and which of its rules made the name."""
+    """What a dialect calls an array or some rows of it, whether it stores the transpose, and the rules that said so.
+
+    `rows`: the first and the one after the last, None for all. `places`: where in an array of the dialect they stand,
+    as (rule, which, of how many), the last merging first.
+    """
 
     key: str
     transposed: bool = False
     rules: tuple[int, ...] = ()
+    rows: tuple[Dim, Dim] | None = None
+    places: tuple[tuple[int, int, int], ...] = ()
 
 
-def rename(network: Network, dialect: str) -> dict[str, Renamed]:
-    """Each key of the network's state_dict with the dialect's name for it, in the order of `state_keys`.
+def rename(network: Network, dialect: str) -> dict[str, tuple[Renamed, ...]]:
+    """Each key of the network's state_dict with the dialect's names for it, in the order of `state_keys`.
 
-    Raises SpecError: A0507 for a dialect the spec does not have, A0508 for a rule that cannot be read, A0506 where a
-    name is made twice.
+    Raises SpecError: A0507 for a dialect the spec does not have, A0508 for a rule that cannot be read, A0509 for one
+    that does not fit the array.
     """
     renamer = Renamer(find_dialect(network, dialect))
-    found = {entry.key: renamer.entry(entry) for entry in state(network)}
-    mistakes = list(_clashes(network, renamer, found))
-    if mistakes:
-        raise SpecError(mistakes)
-    return found
+    return {entry.key: renamer.entry(entry) for entry in state(network)}
 
 
 def find_dialect(network: Network, name: str) -> Dialect:
@@ -53,68 +61,9 @@ def find_dialect(network: Network, name: str) -> Dialect:
     return known[name]
 
 
-def check_dialects(networks: Iterable[Network]) -> list[Diagnostic]:
-    """What is wrong with the dialects of a spec, given its variants.
-
-    A0505: a rule matches nothing in any of them, or marks as transposed and meets no matrix. A0506, A0508: as `rename`.
-    """
-    found: dict[tuple[str, str], Diagnostic] = {}
-    used: dict[Dialect, set[int]] = {}
-    turned: dict[Dialect, set[int]] = {}
-    for network in networks:
-        for dialect in network.dialects:
-            met, flipped = used.setdefault(dialect, set()), turned.setdefault(dialect, set())
-            try:
-                renamer = Renamer(dialect)
-                names = {entry.key: renamer.entry(entry) for entry in state(network)}
-                mistakes = list(_clashes(network, renamer, names))
-            except SpecError as error:
-                mistakes, names = list(error.diagnostics), {}
-                met.update(range(len(dialect.rules)))
-                flipped.update(met)
-            met.update(rule for renamed in names.values() for rule in renamed.rules)
-            flipped.update(r for n in names.values() if n.transposed for r in n.rules if dialect.rules[r][3])
-            for mistake in mistakes:
-                found.setdefault((mistake.code, str(mistake.span or mistake.message)), mistake)
-    idle = (d for dialect in used for d in _idle(dialect, used[dialect], turned[dialect]))
-    return [*found.values(), *idle]
-
-
-def _idle(dialect: Dialect, used: set[int], turned: set[int]) -> Iterator[Diagnostic]:
-    for number, (module, pattern, _, transposed) in enumerate(dialect.rules):
-        where = f" in {module}" if module else ""
-        span = _span(dialect, number)
-        if number not in used:
-            yield Diagnostic(
-                "A0505",
-                f"the rule `{pattern}`{where} matches no name",
-                span,
-                help="a pattern begins where the name does; an earlier rule of the same scope may take all it matches",
-            )
-        elif transposed and number not in turned:
-            yield Diagnostic("A0505", f"the rule `{pattern}`{where} says transposed and matches no matrix", span)
-
-
-def _span(dialect: Dialect, number: int) -> Span | None:
+def span_of(dialect: Dialect, number: int) -> Span | None:
+    """Where a rule is written."""
     return dialect.spans[number] if number < len(dialect.spans) else None
-
-
-def _clashes(network: Network, renamer: Renamer, names: dict[str, Renamed]) -> Iterator[Diagnostic]:
-    """Names made twice, and names that are an array and a module at once."""
-    owners: dict[str, str] = {}
-    for key, renamed in names.items():
-        other = owners.setdefault(renamed.key, key)
-        if other != key:
-            message = f"{renamer.dialect.name} would call both `{other}` and `{key}` `{renamed.key}`"
-            yield renamer.blame("A0506", message, renamed, names[other])
-    for made, key in owners.items():
-        at = made.find(".")
-        while at >= 0:
-            outer = owners.get(made[:at])
-            if outer is not None:
-                message = f"{renamer.dialect.name} would call `{outer}` `{made[:at]}`, which `{made}` is a part of"
-                yield renamer.blame("A0506", message, names[outer], names[key])
-            at = made.find(".", at + 1)
 
 
 class Renamer:
@@ -122,50 +71,79 @@ class Renamer:
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
-        self.scopes: dict[str | None, list[tuple[int, Rule]]] = {}
+        self.scopes: dict[str | None, list[tuple[int, Rules]]] = {}
         mistakes: list[Diagnostic] = []
         for number, (module, pattern, replacement, _) in enumerate(() if dialect.own else dialect.rules):
             try:
-                self.scopes.setdefault(module, []).append((number, Rule(pattern, replacement)))
+                self.scopes.setdefault(module, []).append((number, Rules(pattern, replacement)))
             except RuleError as error:
-                mistakes.append(Diagnostic("A0508", str(error), _span(dialect, number)))
+                mistakes.append(Diagnostic("A0508", str(error), span_of(dialect, number)))
         if mistakes:
             raise SpecError(mistakes)
 
-    def entry(self, entry: Entry) -> Renamed:
-        """The dialect's name of an array; raises SpecError (A0508) for a name that does not come out whole."""
-        found = self.name(entry.key, entry.place)
-        matrix = len(entry.tensor.shape) == 2
-        return Renamed(found.key, matrix and any(self.dialect.rules[r][3] for r in found.rules), found.rules)
+    def entry(self, entry: Entry) -> tuple[Renamed, ...]:
+        """The dialect's names of an array; raises SpecError.
 
-    def name(self, key: str, place: Place) -> Renamed:
-        """The dialect's name of something called `key` in a place."""
-        rules: list[int] = []
-        call = place.call
+        A0508: a name does not come out whole. A0509: the rows do not come out whole.
+        """
+        found = [Renamed(entry.key)]
+        call = entry.place.call
         while call is not None:
             start = len(call.name) + 1
-            module = call.module
-            inner = self._applied(module.name if module is not None else "", key[start:], rules)
-            key = key[:start] + inner
+            scope = call.module.name if call.module is not None else ""
+            found = [made for name in found for made in self._applied(scope, name, start, entry)]
             call = call.call
-        return Renamed(self._applied(None, key, rules), rules=tuple(rules))
+        found = [made for name in found for made in self._applied(None, name, 0, entry)]
+        if len(entry.tensor.shape) == 2:
+            flipped = {number for number, rule in enumerate(self.dialect.rules) if rule[3]}
+            found = [replace(made, transposed=not flipped.isdisjoint(made.rules)) for made in found]
+        return tuple(found)
 
-    def _applied(self, scope: str | None, name: str, rules: list[int]) -> str:
-        for number, rule in self.scopes.get(scope, ()):
+    def _applied(self, scope: str | None, name: Renamed, start: int, entry: Entry) -> Iterator[Renamed]:
+        """What a scope makes of a name, of which it sees what follows `start`."""
+        for number, rules in self.scopes.get(scope, ()):
             try:
-                made = rule.apply(name)
+                match = rules.apply(name.key[start:])
             except RuleError as error:
-                raise SpecError([Diagnostic("A0508", str(error), _span(self.dialect, number))]) from None
-            if made is not None:
-                rules.append(number)
-                return made
-        return name
+                raise SpecError([Diagnostic("A0508", str(error), span_of(self.dialect, number))]) from None
+            if match is None:
+                continue
+            at, made = match
+            known = (*name.rules, number)
+            places = ((number, at, rules.merged), *name.places) if rules.merged > 1 else name.places
+            split = self._split(name, entry, len(made), number) if rules.splits else [name.rows] * len(made)
+            for key, rows in zip(made, split, strict=True):
+                yield Renamed(name.key[:start] + key, False, known, rows, places)
+            return
+        yield name
+
+    def _split(self, name: Renamed, entry: Entry, count: int, rule: int) -> list[tuple[Dim, Dim]]:
+        """The rows of an array, or of what is left of it, in as many parts."""
+        shape, parts = entry.tensor.shape, entry.tensor.parts
+        if not shape:
+            raise self._refused(rule, f"`{entry.key}` is a single number and has no rows to split")
+        start, stop = name.rows or (0, shape[0])
+        rows = stop - start
+        if not isinstance(rows, int):
+            raise self._refused(rule, f"where `{entry.key}` is to be split depends on {show(rows)}")
+        if name.rows is None and len(parts) == count:
+            sizes: Sequence[Dim] = parts
+        elif rows % count:
+            raise self._refused(rule, f"the {show(rows)} rows of `{entry.key}` do not divide into {count} equal parts")
+        else:
+            sizes = [rows // count] * count
+        ends = list(accumulate(sizes, initial=start))
+        return list(pairwise(ends))
+
+    def _refused(self, rule: int, message: str) -> SpecError:
+        return SpecError([Diagnostic("A0509", message, span_of(self.dialect, rule))])
 
     def blame(self, code: str, message: str, *renamed: Renamed) -> Diagnostic:
         """A mistake, at the last rules that made the names in question."""
-        spans = [s for r in renamed for s in (_span(self.dialect, number) for number in r.rules[-1:]) if s is not None]
+        numbers = (number for r in renamed for number in r.rules[-1:])
+        spans = [s for s in (span_of(self.dialect, number) for number in numbers) if s is not None]
         labels = tuple(Label(span, "and this rule") for span in spans[1:] if span != spans[0])
         return Diagnostic(code, message, spans[0] if spans else None, labels)
 
 
-__all__ = ["Renamed", "Renamer", "check_dialects", "find_dialect", "rename"]
+__all__ = ["Renamed", "Renamer", "find_dialect", "rename", "span_of"]

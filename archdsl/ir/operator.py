@@ -51,11 +51,15 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A named array of a layer: its shape, and what it is to training."""
+    """A named array of a layer: its shape, and what it is to training.
+
+    `parts`: how many rows belong to each of the matrices that it holds one after the other, where there are several.
+    """
 
     name: str
     shape: tuple[Dim, ...]
     role: Role = "trained"
+    parts: tuple[Dim, ...] = ()
 
     @property
     def count(self) -> Dim:

@@ -13,8 +13,38 @@ class RuleError(ValueError):
     """A rule that cannot be read, or does not come out whole, in one plain sentence."""
 
 
+class Rules:
+    """One line of a `names` section: `a -> b`, `qkv -> q, k, v`, `q, k, v -> qkv`, `wte -> wte = head`.
+
+    >>> Rules("q, k, v", "qkv").apply("k.weight"), Rules("wte", "wte = head").apply("wte.weight")
+    ((1, ['qkv.weight']), (0, ['wte.weight', 'head.weight']))
+    """
+
+    def __init__(self, pattern: str, replacement: str) -> None:
+        patterns, names = _listed(pattern, ","), _listed(replacement, ",")
+        self.merged, self.splits = len(patterns), len(names) > 1
+        copies = names if self.splits else _listed(replacement, "=")
+        if self.merged > 1 and len(copies) > 1 and self.splits:
+            raise RuleError("a rule merges several arrays or splits one, not both")
+        self.rules = [[Rule(one, made) for made in copies] for one in patterns]
+
+    def apply(self, name: str) -> tuple[int, list[str]] | None:
+        """Which of the patterns matches, and the names that come out; None where none does."""
+        for at, rules in enumerate(self.rules):
+            made = [found for found in (rule.apply(name) for rule in rules) if found is not None]
+            if made:
+                return at, made
+        return None
+
+
+def _listed(names: str, separator: str) -> list[str]:
+    """Names on one side of a rule; what stands in braces is no separator."""
+    parts = re.findall(rf"(?:[^{{}}{separator}]|\{{[^{{}}]*\}})+", names)
+    return [part.strip() for part in parts] if separator.join(parts) == names else [names]
+
+
 class Rule:
-    """`pattern -> replacement`.
+    """`pattern -> replacement`, one name each.
 
     >>> Rule("blocks.{i}.*", "layers.layer_{2i+1}.*").apply("blocks.3.norm.weight")
     'layers.layer_7.norm.weight'

@@ -168,9 +168,10 @@ class Attention(Operator):
             parts = [("q_proj", features), ("k_proj", keys), ("v_proj", keys), ("o_proj", features)]
         found = list(self._distances(inputs[0]))
         for name, width in parts:
-            found.append(Tensor(f"{name}.weight", (width, features)))
+            rows = (features, keys, keys) if name == "qkv" else ()
+            found.append(Tensor(f"{name}.weight", (width, features), parts=rows))
             if self.bias:
-                found.append(Tensor(f"{name}.bias", (width,)))
+                found.append(Tensor(f"{name}.bias", (width,), parts=rows))
         if self.cosine:
             rank = len(self._places(inputs[0]))
             found.append(Tensor("cpb_mlp.0.weight", (COSINE_HIDDEN, rank)))

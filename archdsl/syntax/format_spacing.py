@@ -151,6 +151,8 @@ def gaps(tokens: Sequence[Token], tight: bool = False, dash: bool = False) -> li
     found: list[str] = []
     for at, token in enumerate(tokens):
         glued = at == 0 or _glued_before(token, at in spaced) or _glued_after(tokens[at - 1], at - 1, spaced, dash)
+        if "=" in (token, tokens[at - 1]) and "PATTERN" in (token.type, tokens[at - 1].type):  # two names of one array
+            glued = False
         found.append("" if glued else " ")
     return found
 

@@ -242,7 +242,7 @@ class _Builder(ExpressionBuilder):
             return t.RenameScope(str(module), tuple(r for r in found if isinstance(r, t.Rename)), self.span(node))
         pattern, replacement, transposed = node.children
         return t.Rename(
-            str(pattern), str(replacement), isinstance(transposed, Token), self.span(pattern), self.span(node)
+            _joined(pattern), _joined(replacement), isinstance(transposed, Token), self.span(pattern), self.span(node)
         )
 
     def changes(self, node: Tree) -> t.Changes:
@@ -266,6 +266,12 @@ class _Builder(ExpressionBuilder):
         if label is None:
             fail("A0109", "`replace` needs the label it replaces: `replace conv2: conv 3x3, 64`", span)
         return [t.Change("replace", label, statement, span)]
+
+
+def _joined(names: ParseNode) -> str:
+    """The names on one side of a rename, with what stands between them."""
+    assert isinstance(names, Tree)
+    return (" = " if names.data == "same" else ", ").join(str(name) for name in names.children)
 
 
 def _label_of(statement: t.Statement) -> ex.Path | None:

@@ -307,7 +307,10 @@ class InputShape:
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """`pattern -> replacement`, perhaps `, transposed`."""
+    """`pattern -> replacement`, perhaps `, transposed`.
+
+    Several patterns or replacements stand in one text: `q, k, v` are arrays merged or split, `a = b` two names of one.
+    """
 
     pattern: str
     replacement: str

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
+from os import PathLike
 from typing import TYPE_CHECKING
 
 from ..diagnostics import Diagnostic, SpecError
-from ..ir.dialects import rename
 from ..ir.graph import Network
+from ..ir.weights import storage
 from .emitter import emit_source
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 def emit(network: Network, names: str | None = None) -> str:
@@ -32,17 +34,55 @@ def emit(network: Network, names: str | None = None) -> str:
 
 def _check_names(network: Network, names: str) -> None:
     """Refuse a dialect that the spec does not have, or whose names are not its own: those are not built yet."""
-    changed = {key: new for key, new in rename(network, names).items() if new.key != key or new.transposed}
-    if changed:
-        key, new = next(iter(changed.items()))
-        message = f"source with the names of {names} cannot be written yet: {key} would be {new.key}"
-        raise SpecError([Diagnostic("A1001", message, help="without `--names` the source has the spec's own names")])
+    for array in storage(network, names):
+        if array.transposed or array.keys != tuple(piece.key for piece in array.pieces):
+            message = f"source with the names of {names} cannot be written yet: {array.pieces[0].key} would be {array.keys[0]}"
+            raise SpecError(
+                [Diagnostic("A1001", message, help="without `--names` the source has the spec's own names")]
+            )
 
 
-def build(network: Network, names: str | None = None) -> nn.Module:
-    """The module in memory, from the same source as `emit` gives. Raises ImportError where torch is not installed."""
-    if find_spec("torch") is None:
-        raise ImportError("building a module needs torch: pip install 'archdsl[torch]'")
+def build(
+    network: Network,
+    names: str | None = None,
+    weights: str | PathLike[str] | Mapping[str, Tensor] | None = None,
+    dialect: str | None = None,
+) -> nn.Module:
+    """The module in memory, from the same source as `emit` gives, with weights if there are any.
+
+    Raises ImportError where torch is not installed, WeightsError for weights that do not fit.
+    """
+    _need_torch("building a module")
     from .verify import instantiate
 
-    return instantiate(emit(network, names))
+    source = emit(network, names)
+    if weights is None:
+        return instantiate(source)
+    state = convert_weights(network, weights, dialect, names)
+    module = instantiate(source)
+    module.load_state_dict(state, strict=True)
+    return module
+
+
+def convert_weights(
+    network: Network,
+    weights: str | PathLike[str] | Mapping[str, Tensor],
+    source: str | None = None,
+    target: str | None = None,
+) -> dict[str, Tensor]:
+    """Weights, or a file of them, under the names of another dialect; None is the spec's own names.
+
+    Raises ImportError where torch is not installed, WeightsError for weights that do not fit, OSError and
+    UnreadableError for a file that cannot be read.
+    """
+    _need_torch("converting weights")
+    from . import weights as moving
+
+    if isinstance(weights, Mapping):
+        return moving.convert(network, weights, source, target)
+    return moving.convert(network, moving.read(weights), source, target, f"`{weights}`")
+
+
+def _need_torch(what: str) -> None:
+    if find_spec("torch") is None:
+        raise ImportError(f"{what} needs torch: pip install 'archdsl[torch]'")

@@ -6,6 +6,7 @@ import itertools
 import linecache
 import types
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -15,6 +16,7 @@ from ..ir import dims
 from ..ir.graph import Invoke, Layer, Level, Network
 from ..ir.keys import state_keys
 from ..ir.names import walk
+from ..ir.operator import Refusal
 from ..ir.shapes import Shape
 
 BATCH = 2
@@ -72,9 +74,20 @@ def sample(network: Network) -> dict[str, int]:
     names = sorted({s for shape in network.inputs.values() for d in shape.dims for s in dims.symbols(d)})
     for start in _SAMPLES:
         values = {name: start + 3 * at for at, name in enumerate(names)}
-        if all(_is_size(d, values) for s in network.root.shapes for d in s.dims):
+        if all(_is_size(d, values) for s in network.root.shapes for d in s.dims) and _accepted(network, values):
             return values
     return dict.fromkeys(names, 64)
+
+
+def _accepted(network: Network, values: Mapping[str, int]) -> bool:
+    """Whether every layer takes these sizes: a sequence may be longer than the places it has vectors for."""
+    for place in itertools.islice(network.walk(fold=True), MAX_PLACES):
+        if place.operator is not None:
+            try:
+                place.operator.output(*(replace(s, dims=sizes(s, values)) for s in place.inputs))
+            except Refusal:
+                return False
+    return True
 
 
 def _is_size(dim: dims.Dim, values: Mapping[str, int]) -> bool:

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import archdsl
-from archdsl.ir.dialects import Renamed, check_dialects, rename
+from archdsl.ir.dialects import Renamed, rename
 from archdsl.ir.keys import state_keys
 from archdsl.ir.rename import Rule, RuleError
+from archdsl.ir.weights import check_dialects, storage
 
 
 def network(names: str, layers: str, modules: str = "", dialect: str = "other") -> archdsl.Network:
@@ -21,7 +22,7 @@ def network(names: str, layers: str, modules: str = "", dialect: str = "other") 
 
 
 def renamed(net: archdsl.Network, dialect: str = "other") -> dict[str, str]:
-    return {key: name.key for key, name in rename(net, dialect).items()}
+    return {key: name.key for key, (name,) in rename(net, dialect).items()}
 
 
 def codes(error: pytest.ExceptionInfo[archdsl.SpecError]) -> list[str]:
@@ -104,7 +105,7 @@ module block:
 def test_the_first_rule_of_a_scope_wins_and_the_rest_of_the_name_is_kept() -> None:
     net = network("a -> x\na.0 -> never\nb -> y", "a: [conv 1x1, 8, no bias]\nb: conv 1x1, 8, no bias")
     assert renamed(net) == {"a.0.weight": "x.0.weight", "b.weight": "y.weight"}
-    assert rename(net, "other")["a.0.weight"] == Renamed("x.0.weight", False, (0,))
+    assert rename(net, "other")["a.0.weight"] == (Renamed("x.0.weight", False, (0,)),)
 
 
 def test_inner_scopes_go_first_and_outer_ones_see_what_they_made() -> None:
@@ -114,7 +115,7 @@ def test_inner_scopes_go_first_and_outer_ones_see_what_they_made() -> None:
     assert found["h.0.leaf.conv.weight"] == "seen.0.weight"
     assert found["h.1.leaf.conv.weight"] == "seen.1.weight"
     assert found["h.0.norm.bias"] == "h.0.norm.bias"
-    assert rename(net, "other")["h.0.leaf.conv.weight"].rules == (2, 1, 0)
+    assert rename(net, "other")["h.0.leaf.conv.weight"][0].rules == (2, 1, 0)
 
 
 def test_a_scope_sees_only_what_follows_the_call() -> None:
@@ -139,9 +140,9 @@ def test_as_written() -> None:
 def test_transposed_speaks_of_matrices() -> None:
     net = archdsl.loads("input: 8\nlayers: fc: linear 4 -> conv: linear 3\nnames hf:\n  fc -> c_fc, transposed\n")
     found = rename(net, "hf")
-    assert found["fc.weight"] == Renamed("c_fc.weight", True, (0,))
-    assert found["fc.bias"] == Renamed("c_fc.bias", False, (0,))
-    assert not found["conv.weight"].transposed
+    assert found["fc.weight"] == (Renamed("c_fc.weight", True, (0,)),)
+    assert found["fc.bias"] == (Renamed("c_fc.bias", False, (0,)),)
+    assert not found["conv.weight"][0].transposed
     assert check_dialects([net]) == []
 
 
@@ -193,7 +194,7 @@ def test_transposed_without_a_matrix() -> None:
 def test_a_name_made_twice(rules: str) -> None:
     net = network(rules, "a: conv 1x1, 8, no bias -> b: conv 1x1, 8, no bias")
     with pytest.raises(archdsl.SpecError) as caught:
-        rename(net, "other")
+        storage(net, "other")
     assert codes(caught) == ["A0506"]
     assert caught.value.diagnostics[0].span is not None
     assert [d.code for d in check_dialects([net, net])] == ["A0506"]

@@ -30,7 +30,7 @@ ROOMS: dict[str, set[str]] = {
     "checking": {"analysis", "api", "diagnostics", "ir", "report"},
 }
 OUTSIDE: dict[str, set[str]] = {"syntax": {"lark", "yaml"}, "spec": {"pydantic", "pydantic_core"}}
-TORCH = {"archdsl.torch_backend.verify", "archdsl.torch_backend.helpers"}
+TORCH = {f"archdsl.torch_backend.{name}" for name in ("verify", "helpers", "weights")}
 TOP = {"archdsl", "cli", "__main__"}  # may import everything in the package
 
 
@@ -90,6 +90,10 @@ def problems(texts: Mapping[str, str]) -> list[str]:
                     graph.setdefault(name, set()).add(target)
             elif parts[0] == "torch":
                 found.extend([f"{name} imports torch"] * (when != "never" and name not in TORCH))
+            elif parts[0] == "safetensors":
+                found.extend(
+                    [f"{name} imports safetensors"] * (name != "archdsl.torch_backend.weights" or when == "now")
+                )
             elif parts[0] not in sys.stdlib_module_names | OUTSIDE.get(room, set()):
                 found.append(f"{name} imports {target}")
     try:
@@ -110,6 +114,7 @@ def test_imports_run_downwards() -> None:
         ("archdsl.ir.dims", "def f():\n    import archdsl.spec", "archdsl.ir.dims imports archdsl.spec"),
         ("archdsl.ir.shapes", "import pydantic", "archdsl.ir.shapes imports pydantic"),
         ("archdsl.elaborate.files", "import lark.tree", "archdsl.elaborate.files imports lark.tree"),
+        ("archdsl.torch_backend.verify", "import safetensors", "archdsl.torch_backend.verify imports safetensors"),
         ("archdsl.analysis.counts", "from torch import nn", "archdsl.analysis.counts imports torch"),
         (
             "archdsl.torch_backend.compile",
