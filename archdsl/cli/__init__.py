@@ -23,7 +23,7 @@ examples:
   archdsl check specs/*.yaml                    every variant, every fact
   archdsl compile resnet152 -o resnet152.py     one file that imports only torch
   archdsl draw googlenet -o googlenet.svg       a picture of the structure
-  archdsl weights vit in.pth --from torchvision -o out.safetensors
+  archdsl weights vit vit.pth --from timm       whether weights fit; -o converts them
   archdsl fmt net.yaml                          the canonical layout, in place
   archdsl explain conv                          a layer word; or a code: A0405
 """

@@ -211,11 +211,11 @@ def _replace(path: Path, write: Callable[[Path], object], mode: int | None) -> N
     beside = path.with_name(f".{path.name[:100]}.{os.urandom(4).hex()}.tmp")
     try:
         beside.touch(exist_ok=False)
+        created = beside.stat().st_mode
         write(beside)
         with beside.open("rb+") as stream:
             os.fsync(stream.fileno())
-        if mode is not None:
-            os.chmod(beside, stat.S_IMODE(mode))
+        os.chmod(beside, stat.S_IMODE(created if mode is None else mode))
         os.replace(beside, path)
     except BaseException:
         beside.unlink(missing_ok=True)

@@ -44,7 +44,7 @@ def _run(options: Options) -> int:
     arrays = _without(_read(options.weights), options.ignored)
     from ..torch_backend.weights import convert, write
 
-    found = convert(network, arrays, options.source, options.target, f"`{options.weights}`")
+    found = convert(network, arrays, options.source, options.target, f"`{options.weights}` does not fit")
     output = options.output
     if output is None:
         print(f"{options.weights} fits: {len(arrays)} arrays under {_named(options.source)}")

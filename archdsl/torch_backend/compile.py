@@ -80,7 +80,7 @@ def convert_weights(
 
     if isinstance(weights, Mapping):
         return moving.convert(network, weights, source, target)
-    return moving.convert(network, moving.read(weights), source, target, f"`{weights}`")
+    return moving.convert(network, moving.read(weights), source, target, f"`{weights}` does not fit")
 
 
 def _need_torch(what: str) -> None:

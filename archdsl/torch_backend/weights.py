@@ -34,7 +34,7 @@ def convert(
     arrays: Mapping[str, Tensor],
     source: str | None,
     target: str | None,
-    what: str = "these weights",
+    what: str = "these weights do not fit",
 ) -> State:
     """Weights under the names of one dialect under those of another; None is the spec's own names.
 
@@ -48,7 +48,7 @@ def convert(
         help = better_dialect(network, source, shapes)
         named = f"the names of {source}" if source is not None else "the spec's own names"
         faults = Misfit(found.missing, found.left_over, found.reshaped, differing, help)
-        raise WeightsError(f"{what} do not fit the network under {named}", faults)
+        raise WeightsError(f"{what} the network under {named}", faults)
     return _spread(wanted, _gathered(stored, arrays))
 
 

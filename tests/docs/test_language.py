@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from archdsl import analyze, build, loads
+from archdsl import analyze, build, convert_weights, load, loads
 from archdsl.api import Project
 from archdsl.checking import check_project
 from archdsl.cli import main
@@ -234,10 +234,21 @@ def test_command_runs(
     assert word == "archdsl"
     if arguments[0] == "compile":
         pytest.importorskip("torch")
+    if arguments[0] == "weights":
+        weights_for(arguments, folder)
     code, said = main(arguments), capsys.readouterr().err
     if "error[A1001]" in said:
         pytest.xfail(said)
     assert code == 0, said
+
+
+def weights_for(arguments: list[str], folder: Path) -> None:
+    """The file of weights that a command of the page reads."""
+    safetensors = pytest.importorskip("safetensors.torch")
+    spec, weights, _, dialect, *_ = arguments[1:]
+    net = load(folder / spec)
+    state = convert_weights(net, build(net).state_dict(), target=dialect)
+    safetensors.save_file({key: array.clone() for key, array in state.items()}, folder / weights)
 
 
 @pytest.mark.parametrize("fence", [f for f in ALL if f.kind == "python"], ids=str)

@@ -1,0 +1,187 @@
+"""Weights under other libraries' names: timm's and torchvision's ViT, Hugging Face's GPT-2, torch's own Transformer.
+
+Small networks with the bundled specs' own modules and `names`, from random weights: the keys of the other library are
+exactly those of the dialect, and outputs with its weights are equal.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing is downloaded here
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import archdsl
+
+from .torchvision_models import models
+
+import timm.models  # isort: skip # these two import torchvision, which must be ready
+from transformers import GPT2Config, GPT2LMHeadModel  # isort: skip
+
+SPECS = Path(archdsl.__file__).parents[1] / "specs"
+
+VIT = """
+extends: vit.yaml
+parameters: {size: Tiny, classes: 10}
+input: 3x32x48
+table sizes: |
+  size | layers | d  | hidden | h
+  Tiny | 3      | 32 | 64     | 4
+"""
+GPT2 = """
+extends: gpt2.yaml
+parameters: {size: tiny, vocab: 50, context: 16}
+table sizes: |
+  size | layers | d  | h
+  tiny | 3      | 32 | 4
+"""
+TRANSFORMER = """
+extends: transformer.yaml
+parameters: {size: tiny, vocab: 50}
+table sizes: |
+  size | n | d  | h | p
+  tiny | 2 | 32 | 4 | 0.1
+"""
+
+
+def network(text: str) -> archdsl.Network:
+    return archdsl.loads(text, folder=SPECS)
+
+
+def randomised(module: nn.Module) -> nn.Module:
+    """Every array at random, so that a difference anywhere would show: zeros and ones hide it."""
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(torch.randn_like(parameter) * 0.3)
+    return module.eval()
+
+
+def there_and_back(net: archdsl.Network, theirs: dict[str, Tensor], dialect: str) -> nn.Module:
+    """The module with their weights; its own, converted, are theirs again, key by key and bit by bit."""
+    ours = archdsl.build(net, weights=theirs, dialect=dialect).eval()
+    again = archdsl.convert_weights(net, ours.state_dict(), target=dialect)
+    assert again.keys() == theirs.keys()
+    for key, array in theirs.items():
+        assert torch.equal(again[key], array), key
+    return ours
+
+
+def largest(a: Tensor, b: Tensor) -> float:
+    assert a.shape == b.shape
+    return float((a - b).abs().max() / b.abs().max())
+
+
+def test_timm_vit() -> None:
+    """As written: equal to the last bit."""
+    theirs = randomised(
+        timm.models.VisionTransformer(
+            img_size=(32, 48), depth=3, num_heads=4, embed_dim=32, mlp_ratio=2, num_classes=10
+        )
+    )
+    ours = there_and_back(network(VIT), theirs.state_dict(), "timm")
+    image = torch.randn(2, 3, 32, 48)
+    with torch.no_grad():
+        assert torch.equal(ours(image), theirs(image))
+
+
+def test_torchvision_vit() -> None:
+    theirs = randomised(models.VisionTransformer(32, 16, 3, 4, 32, 64, num_classes=10))
+    ours = there_and_back(network(VIT.replace("32x48", "32x32")), theirs.state_dict(), "torchvision")
+    image = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        assert largest(ours(image), theirs(image)) < 1e-6
+
+
+def test_the_bundled_sizes_have_the_keys_of_timm_and_torchvision() -> None:
+    with torch.device("meta"):
+        theirs = {"timm": timm.create_model("vit_base_patch16_224"), "torchvision": models.vit_b_16()}
+    for dialect, module in theirs.items():
+        state = archdsl.convert_weights(archdsl.load("vit"), module.state_dict(), source=dialect, target=dialect)
+        assert state.keys() == module.state_dict().keys()
+
+
+def test_hugging_face_gpt2() -> None:
+    """Transposed matrices, and the tied one under both its names."""
+    config = GPT2Config(vocab_size=50, n_positions=16, n_embd=32, n_layer=3, n_head=4, bos_token_id=0, eos_token_id=0)
+    theirs = randomised(GPT2LMHeadModel(config))
+    net = network(GPT2)
+    ours = there_and_back(net, theirs.state_dict(), "huggingface")
+    tokens = torch.randint(50, (2, 11))
+    with torch.no_grad():
+        assert largest(ours(tokens), theirs(tokens).logits) < 1e-6
+    alone = {key: value for key, value in theirs.state_dict().items() if key != "lm_head.weight"}
+    assert archdsl.convert_weights(net, alone, "huggingface").keys() == ours.state_dict().keys()
+    torn = {**theirs.state_dict(), "lm_head.weight": torch.zeros(50, 32)}
+    with pytest.raises(archdsl.WeightsError, match="1 with two values") as caught:
+        archdsl.convert_weights(net, torn, "huggingface")
+    assert caught.value.misfit.differing == (("transformer.wte.weight", "lm_head.weight"),)
+
+
+class TorchTransformer(nn.Module):
+    """torch's layers as the paper has them: no norm behind the stacks, one matrix of embeddings for all three uses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        shared = {"d_model": 32, "nhead": 4, "dim_feedforward": 128, "batch_first": True}
+        self.embed = nn.Embedding(50, 32)
+        self.encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(**shared), 2, enable_nested_tensor=False)
+        self.decoder = nn.TransformerDecoder(nn.TransformerDecoderLayer(**shared), 2)
+
+    def forward(self, source: Tensor, target: Tensor) -> Tensor:
+        memory = self.encoder(self.placed(source))
+        mask = nn.Transformer.generate_square_subsequent_mask(target.shape[1])
+        return self.decoder(self.placed(target), memory, tgt_mask=mask) @ self.embed.weight.T
+
+    def placed(self, tokens: Tensor) -> Tensor:
+        places, numbers = torch.arange(tokens.shape[1])[:, None], torch.arange(0, 32, 2)
+        angles = places / 10000 ** (numbers / 32)
+        waves = torch.stack([angles.sin(), angles.cos()], 2).flatten(1)
+        return self.embed(tokens) * math.sqrt(32) + waves
+
+
+def test_torch_transformer() -> None:
+    """Three matrices of the spec are one of torch's."""
+    theirs = randomised(TorchTransformer())
+    ours = there_and_back(network(TRANSFORMER), theirs.state_dict(), "torch")
+    source, target = torch.randint(50, (2, 9)), torch.randint(50, (2, 7))
+    with torch.no_grad():
+        assert largest(ours(source, target), theirs(source, target)) < 1e-5
+
+
+def test_grouped_towers() -> None:
+    """Two towers against one grouped convolution that holds both, from the same input and from one half each."""
+    towers = archdsl.loads("""
+input: 6x8x8
+layers:
+  concat:
+    - left1: conv 3x3, 8
+    - right1: conv 3x3, 8
+  concat of split 2:
+    - left2: conv 3x3, 4 -> bnl: bn
+    - right2: conv 3x3, 4 -> bnr: bn
+names grouped:
+  left{i}, right{i} -> conv{i}
+  bnl.num_batches_tracked -> left_batches
+  bnr.num_batches_tracked -> right_batches
+  bnl, bnr -> bn
+""")
+    grouped = archdsl.loads("""
+input: 6x8x8
+layers:
+  conv1: conv 3x3, 16
+  conv2: conv 3x3, 8, groups 2 -> bn: bn
+""")
+    ours = randomised(archdsl.build(towers))
+    state = archdsl.convert_weights(towers, ours.state_dict(), target="grouped")
+    state["bn.num_batches_tracked"] = state.pop("left_batches")
+    del state["right_batches"]
+    theirs = archdsl.build(grouped, weights=state).eval()
+    image = torch.randn(2, 6, 8, 8)
+    with torch.no_grad():
+        assert largest(ours(image), theirs(image)) < 1e-6
