@@ -50,8 +50,17 @@ class Analysis:
     @property
     def layers(self) -> tuple[LayerRow, ...]:
         """A row a layer, iterations written out; above 20,000 of them they stay folded (`times`)."""
-        fold = self.layer_count > MAX_ROWS
-        return tuple(r for r in rows(self.network, Counter(), fold) if r.kind in ("layer", "again"))
+        return tuple(row for row in self.every_row if row.kind in ("layer", "again"))
+
+    @property
+    def folds(self) -> bool:
+        """Whether there are too many layers to write iterations out."""
+        return self.layer_count > MAX_ROWS
+
+    @property
+    def every_row(self) -> tuple[LayerRow, ...]:
+        """As `tree`, with iterations written out where there are not too many."""
+        return self.tree if self.folds else tuple(rows(self.network, Counter(), False))
 
     @property
     def failed(self) -> tuple[FactResult, ...]:

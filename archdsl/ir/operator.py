@@ -10,11 +10,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import MISSING, field, fields
-from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, dataclass_transform
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias, TypeVar, dataclass_transform
 
 from ..expr import Expr, Name
 from ..records import dataclass
 from .dims import Dim
+from .reach import UNDEFINED, Reach, here
 from .shapes import Constant, Grid, Kind, Shape, Size
 
 Axes: TypeAlias = "Dim | Size"
@@ -159,6 +160,18 @@ def tied(doc: str) -> Any:
     return _argument("tied", "bool", False, None, doc)
 
 
+class Work(NamedTuple):
+    """What a layer does beside products, an example: additions of biases, numbers that a normalisation, an activation
+    or a sum of values gives, numbers that a pooling reads.
+    """
+
+    biases: Dim = 0
+    normalisation: Dim = 0
+    activation: Dim = 0
+    pooling: Dim = 0
+    elementwise: Dim = 0
+
+
 class Operator:
     """Base of all operators. The methods take the shapes of the inputs, first the value that flows in."""
 
@@ -170,6 +183,12 @@ class Operator:
     advice: ClassVar[dict[str, str]] = {}
     planned: ClassVar[frozenset[str]] = frozenset()
     """Arguments of the language that are not built yet."""
+    placewise: ClassVar[bool] = False
+    """Each place of the result sees the same place of every input, and no other."""
+    view: ClassVar[bool] = False
+    """The result is the first input, seen otherwise: it takes no memory of its own."""
+    training_only: ClassVar[bool] = False
+    """Outside training the result is the first input itself."""
 
     @classmethod
     def arguments(cls) -> tuple[Argument, ...]:
@@ -212,6 +231,36 @@ class Operator:
     def connections(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         """Connections in LeNet's sense: every weight and bias counted each time it is used."""
         return 0
+
+    def work(self, inputs: tuple[Shape, ...], output: Shape) -> Work:
+        """What is done beside products; by default biases, and what the family of activations or normalisations says."""
+        biases = output.count if getattr(self, "bias", False) is True else 0
+        match self.family:
+            case "activation":
+                return Work(biases, activation=output.count)
+            case "normalisation":
+                return Work(biases, normalisation=output.count)
+            case _:
+                return Work(biases)
+
+    def arrays_read(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        """How many numbers of its arrays a use reads, however many examples there are."""
+        return sum((tensor.count for tensor in self.tensors(*inputs)), 0)
+
+    def counted_by(self, tool: Literal["fvcore", "thop"], inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        """What another tool counts for such a layer, by its convention."""
+        return self.macs(inputs, output)
+
+    def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
+        """What a place of the result sees of each input; None for an input whose values do not matter."""
+        if not self.placewise:
+            return (UNDEFINED,) * len(inputs)
+        return tuple(here(len(shape.axes)) for shape in inputs)
+
+    def weighted(self, inputs: tuple[Shape, ...], output: Shape) -> int:
+        """How many trained layers of products lie behind one another in it."""
+        trained = any(tensor.role == "trained" for tensor in self.tensors(*inputs))
+        return int(trained and self.macs(inputs, output) != 0)
 
     def torch(self, *inputs: Shape) -> TorchForm:
         """How the layer is written in PyTorch."""
@@ -293,6 +342,6 @@ def replace(op: Operator, **changes: object) -> Operator:
 
 __all__ = [
     "MISSING", "Argument", "Axes", "Callable", "Grid", "Operator", "Refusal", "Slot", "Tensor", "TorchCall",
-    "TorchForm", "attribute", "axes", "find_operator", "flag", "operator", "operators", "position", "replace",
+    "TorchForm", "Work", "attribute", "axes", "find_operator", "flag", "operator", "operators", "position", "replace",
     "spatial", "switch", "tied", "value",
 ]  # fmt: skip

@@ -68,6 +68,19 @@ class Shape:
         """The axes that are not features: height and width of a map, the length of a sequence."""
         return self.dims[1:] if self.kind == "map" else self.dims[:-1] if self.kind == "sequence" else ()
 
+    @property
+    def count(self) -> Dim:
+        """How many numbers it has."""
+        total: Dim = 1
+        for dim in self.dims:
+            total = total * dim
+        return total
+
+    @property
+    def axes(self) -> tuple[Dim, ...]:
+        """The axes along which there are places: a map's, also of the sequence that was one; a sequence's length."""
+        return self.grid or (self.dims if self.kind == "numbers" else self.space)
+
     def with_features(self, features: Dim) -> Shape:
         """The same shape with other features."""
         if self.kind == "map":

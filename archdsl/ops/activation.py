@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from ..expr import Binary, Function, Name
+from ..ir.dims import Dim
 from ..ir.operator import Operator, Tensor, TorchCall, TorchForm, attribute, flag, operator, position
 from ..ir.shapes import Number, Shape
 from .formula import call, slot
@@ -13,6 +14,7 @@ from .formula import call, slot
 
 class _Activation(Operator):
     family = "activation"
+    placewise = True
     module_name: ClassVar[str]
     function_name: ClassVar[str]
 
@@ -82,6 +84,9 @@ class Prelu(_Activation):
 
     def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
         return (Tensor("weight", (1,)),)
+
+    def counted_by(self, tool: Literal["fvcore", "thop"], inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        return output.count if tool == "thop" else 0
 
     def torch(self, *inputs: Shape) -> TorchForm:
         return TorchForm(module=TorchCall("nn.PReLU"), state=True)
@@ -171,6 +176,9 @@ class Softmax(_Activation):
     """exp(x) / sum of exp over the features."""
 
     word = "softmax"
+
+    def counted_by(self, tool: Literal["fvcore", "thop"], inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        return 3 * output.count - output.count // output.features if tool == "thop" else 0
 
     def torch(self, *inputs: Shape) -> TorchForm:
         dim = (slot(1 if inputs[0].kind == "map" else -1),)

@@ -14,6 +14,7 @@ from ..ir.operator import (
     Slot,
     Tensor,
     TorchForm,
+    Work,
     attribute,
     axes,
     flag,
@@ -21,6 +22,7 @@ from ..ir.operator import (
     switch,
     value,
 )  # fmt: skip
+from ..ir.reach import GLOBAL, UNDEFINED, Reach, reach_of, tile
 from ..ir.shapes import Constant, Number, Shape, Size
 from .formula import call, slot
 
@@ -203,6 +205,23 @@ class Attention(Operator):
             total += _product(tuple(2 * n - 1 for n in places)) * hidden
         return total
 
+    def work(self, inputs: tuple[Shape, ...], output: Shape) -> Work:
+        length, features = inputs[0].dims
+        biases = length * (2 * features + 2 * self._keys(features)) if self.bias else 0
+        tiled = self.window is not None or self.grid is not None
+        seen = _product(self._places(inputs[0])) if tiled else length
+        return Work(biases, activation=self.heads * length * seen)
+
+    def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
+        if self.window is None or inputs[0].grid is None:
+            return (GLOBAL,) * len(inputs)
+        whole, size = inputs[0].grid, self._places(inputs[0])
+        moved = [0 if n == k else s for n, k, s in zip(whole, size, axes(self.shift, len(whole)), strict=True)]
+        return (reach_of(list(map(tile, size, moved))), *(UNDEFINED for _ in inputs[1:]))
+
+    def weighted(self, inputs: tuple[Shape, ...], output: Shape) -> int:
+        return 2  # into queries, keys and values, and out
+
     def torch(self, *inputs: Shape) -> TorchForm:
         grouped = None if self.kv_heads == self.heads else self.kv_heads
         keywords: dict[str, tuple[Constant, Slot]] = {
@@ -276,6 +295,12 @@ class Attend(Operator):
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         queries, keys, values = inputs[:3]
         return queries.dims[0] * keys.dims[0] * (queries.features + values.features)
+
+    def work(self, inputs: tuple[Shape, ...], output: Shape) -> Work:
+        return Work(activation=self.heads * inputs[0].dims[0] * inputs[1].dims[0])
+
+    def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
+        return (GLOBAL,) * len(inputs)
 
     def torch(self, *inputs: Shape) -> TorchForm:
         made = call(

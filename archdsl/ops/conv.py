@@ -22,6 +22,7 @@ from ..ir.operator import (
     spatial,
     switch,
 )  # fmt: skip
+from ..ir.reach import Reach, reach_of, window
 from ..ir.shapes import Constant, Shape
 from .formula import call, half, name, size, slot, times
 from .windows import same_padding, windows
@@ -131,6 +132,12 @@ class Conv(Operator):
 
     def connections(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         return (self._fan(inputs) + (self.width if self.bias else 0)) * _times(output.space)
+
+    def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
+        shape, rank = inputs[0], len(inputs[0].space)
+        kernel, stride, dilation = axes(self.size, rank), axes(self.stride, rank), axes(self.dilation, rank)
+        pads = self.padding(shape)
+        return (reach_of([window(k, s, p[0], d) for k, s, p, d in zip(kernel, stride, pads, dilation, strict=True)]),)
 
     def torch(self, *inputs: Shape) -> TorchForm:
         shape = inputs[0]

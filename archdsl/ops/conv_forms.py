@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Literal
 
 from ..expr import Name
 from ..ir.dims import Dim, compare, show
@@ -22,6 +23,7 @@ from ..ir.operator import (
     spatial,
     switch,
 )  # fmt: skip
+from ..ir.reach import Reach, reach_of, spread
 from ..ir.shapes import Shape
 from .conv import Conv
 from .formula import call, size, slot, times
@@ -66,6 +68,9 @@ class Depthwise(Operator):
 
     def connections(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         return self.conv(inputs[0]).connections(inputs, output)
+
+    def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
+        return self.conv(inputs[0]).reach(inputs, output)
 
     def torch(self, *inputs: Shape) -> TorchForm:
         made = self.conv(inputs[0]).torch(*inputs).module
@@ -125,6 +130,12 @@ class SepConv(Operator):
         places: Dim = prod(output.space)  # type: ignore[assignment]
         return self.macs(inputs, output) + (self.width * places if self.bias else 0)
 
+    def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
+        return self.depthwise().reach(inputs, output)
+
+    def weighted(self, inputs: tuple[Shape, ...], output: Shape) -> int:
+        return 2
+
     def torch(self, *inputs: Shape) -> TorchForm:
         inner = self.depthwise().torch(*inputs).module
         assert inner is not None
@@ -173,6 +184,17 @@ class UpConv(Operator):
     def connections(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         places: Dim = prod(output.space)  # type: ignore[assignment]
         return self.macs(inputs, output) + (self.width * places if self.bias else 0)
+
+    def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
+        rank = len(inputs[0].space)
+        kernel, stride, pad = axes(self.size, rank), axes(self.stride, rank), axes(self.pad, rank)
+        return (reach_of(list(map(spread, kernel, stride, pad))),)
+
+    def counted_by(self, tool: Literal["fvcore", "thop"], inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        if tool == "fvcore":
+            return self.macs(inputs, output)
+        kernel: Dim = prod(axes(self.size, len(output.space)))  # type: ignore[assignment]
+        return output.count * inputs[0].features * kernel  # as if it were no transposed convolution
 
     def torch(self, *inputs: Shape) -> TorchForm:
         kernel, stride, pad = spatial(self.word, inputs[0], size=self.size, stride=self.stride, pad=self.pad)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import prod
 
 from ..ir.dims import Dim
-from ..ir.operator import Axes, Operator, Refusal, Tensor, TorchForm, axes, operator, position, spatial
+from ..ir.operator import Axes, Operator, Refusal, Tensor, TorchForm, Work, axes, operator, position, spatial
+from ..ir.reach import Reach, reach_of, window
 from ..ir.shapes import Shape
 from .formula import call, size, slot
 from .windows import windows
@@ -33,10 +34,16 @@ class Subsample(Operator):
         features = inputs[0].features
         return Tensor("weight", (features, 1, *(1 for _ in inputs[0].space))), Tensor("bias", (features,))
 
+    def work(self, inputs: tuple[Shape, ...], output: Shape) -> Work:
+        read: Dim = prod(axes(self.size, len(output.space)))  # type: ignore[assignment]
+        return Work(output.count, pooling=read * output.count)
+
+    def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
+        return (reach_of([window(k, k, 0) for k in axes(self.size, len(output.space))]),)
+
     def connections(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
-        window: Dim = prod(axes(self.size, len(output.space)))  # type: ignore[assignment]
-        places: Dim = prod(output.dims)  # type: ignore[assignment]
-        return (window + 1) * places
+        read: Dim = prod(axes(self.size, len(output.space)))  # type: ignore[assignment]
+        return (read + 1) * output.count
 
     def torch(self, *inputs: Shape) -> TorchForm:
         rank = len(inputs[0].space)
@@ -60,6 +67,7 @@ class Rbf(Operator):
     word = "rbf"
     family = "historical"
     accepts = ("vector",)
+    placewise = True
 
     width: Dim = position("whole", "number of units, at most the ten digits")
 

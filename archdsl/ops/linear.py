@@ -14,6 +14,7 @@ class Linear(Operator):
 
     word = "linear"
     family = "linear"
+    placewise = True
     accepts = ("vector", "sequence")
     advice = {
         "map": "put `flatten`, `avgpool global` or `tokens` before it",

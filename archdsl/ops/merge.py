@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..ir.dims import Dim, compare
-from ..ir.operator import Operator, Refusal, Slot, TorchCall, TorchForm, attribute, operator
+from ..ir.operator import Operator, Refusal, Slot, TorchCall, TorchForm, Work, attribute, operator
+from ..ir.reach import UNDEFINED, Reach, here
 from ..ir.shapes import Shape
 
 _AXES = {"length": (1,), "height": (2,), "width": (1, 2), "depth": (3,)}
@@ -19,6 +20,7 @@ class Add(Operator):
 
     word = "add"
     family = "joining"
+    placewise = True
     joins = True
 
     def output(self, *inputs: Shape) -> Shape:
@@ -27,6 +29,9 @@ class Add(Operator):
             if (other.kind, other.dims) != (first.kind, first.dims):
                 raise Refusal("A0410", f"add needs equal shapes, these are {_together(inputs)}")
         return first
+
+    def work(self, inputs: tuple[Shape, ...], output: Shape) -> Work:
+        return Work(elementwise=(len(inputs) - 1) * output.count)
 
     def torch(self, *inputs: Shape) -> TorchForm:
         return TorchForm(function=TorchCall("+"))
@@ -51,6 +56,12 @@ class Mul(Operator):
                 raise Refusal("A0410", f"mul needs sizes that are equal or 1, these are {_together(inputs)}")
             dims.append(wide.pop() if wide else 1)
         return Shape(kind, tuple(dims), inputs[0].grid)
+
+    def work(self, inputs: tuple[Shape, ...], output: Shape) -> Work:
+        return Work(elementwise=(len(inputs) - 1) * output.count)
+
+    def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
+        return tuple(here(len(s.axes)) if s.axes == output.axes else UNDEFINED for s in inputs)
 
     def torch(self, *inputs: Shape) -> TorchForm:
         return TorchForm(function=TorchCall("*"))
@@ -95,6 +106,9 @@ class Concat(Operator):
         if compare(total, 0, "<="):
             raise Refusal("A0410", "concat of nothing")
         return Shape(first.kind, (*first.dims[:axis], total, *first.dims[axis + 1 :]))
+
+    def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
+        return tuple(here(len(s.axes)) if s.axes == output.axes else UNDEFINED for s in inputs)
 
     def torch(self, *inputs: Shape) -> TorchForm:
         return TorchForm(function=TorchCall("torch.cat", (Slot(self.axis(inputs[0]) + 1),)))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Literal
 
 from ..ir.dims import Dim, compare, show
 from ..ir.operator import Operator, Refusal, Tensor, TorchForm, attribute, operator, position, switch
+from ..ir.reach import GLOBAL, Reach
 from ..ir.shapes import Number, Shape
 from .formula import call, name, slot, times
 
@@ -20,6 +22,7 @@ class BatchNorm(Operator):
 
     word = "bn"
     family = "normalisation"
+    placewise = True
     accepts = ("map", "vector")
 
     eps: Number = attribute("number", _EPS, "added to the variance", minimum=0)
@@ -41,6 +44,9 @@ class BatchNorm(Operator):
             Tensor("running_var", channels, "statistic"),
             Tensor("num_batches_tracked", (), "counter"),
         )
+
+    def counted_by(self, tool: Literal["fvcore", "thop"], inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        return output.count * (1 + self.affine) * (1 if tool == "fvcore" else 2)
 
     def torch(self, *inputs: Shape) -> TorchForm:
         rank = max(1, len(inputs[0].space))
@@ -64,6 +70,7 @@ class LocalResponseNorm(Operator):
 
     word = "lrn"
     family = "normalisation"
+    placewise = True
     accepts = ("map",)
 
     size: Dim = position("whole", "number of neighbouring channels", default=5)
@@ -96,6 +103,7 @@ class LayerNorm(Operator):
 
     word = "ln"
     family = "normalisation"
+    placewise = True
 
     eps: Number = attribute("number", _EPS, "added to the variance", minimum=0)
     affine: bool = switch("a trained scale and shift a feature")
@@ -107,6 +115,9 @@ class LayerNorm(Operator):
     def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
         features = (inputs[0].features,)
         return (Tensor("weight", features), Tensor("bias", features)) if self.affine else ()
+
+    def counted_by(self, tool: Literal["fvcore", "thop"], inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        return output.count * (4 + self.affine if tool == "fvcore" else 2 + 2 * self.affine)
 
     def torch(self, *inputs: Shape) -> TorchForm:
         made = call(
@@ -140,6 +151,12 @@ class GroupNorm(Operator):
     def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
         channels = (inputs[0].features,)
         return (Tensor("weight", channels), Tensor("bias", channels)) if self.affine else ()
+
+    def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
+        return (GLOBAL,)  # mean and variance are of all places
+
+    def counted_by(self, tool: Literal["fvcore", "thop"], inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        return output.count * (4 + self.affine) if tool == "fvcore" else 0
 
     def torch(self, *inputs: Shape) -> TorchForm:
         made = call(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..ir.dims import compare, show
 from ..ir.operator import Axes, Operator, Refusal, TorchCall, TorchForm, operator, position, spatial, value
+from ..ir.reach import Reach, reach_of, window
 from ..ir.shapes import Shape, Size
 from .formula import slot
 
@@ -15,6 +16,7 @@ class Crop(Operator):
     word = "crop"
     family = "places"
     accepts = ("map",)
+    view = True
 
     size: Axes | None = position("axes", "places of the output, an axis", default=None)
     like: bool = value("a value whose places it takes")
@@ -35,6 +37,11 @@ class Crop(Operator):
                     "A0403", f"crop makes smaller, but {show(want)} is more than {show(have)}", argument="size"
                 )
         return Shape("map", (shape.features, *wanted))
+
+    def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
+        before = [(have - want) // 2 for have, want in zip(inputs[0].space, output.space, strict=True)]
+        seen = reach_of([window(1, 1, -cut) for cut in before])
+        return (seen, *(None for _ in inputs[1:]))  # of the other value only the size matters
 
     def torch(self, *inputs: Shape) -> TorchForm:
         if self.like:

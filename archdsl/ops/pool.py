@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from math import prod
+from typing import ClassVar, Literal
 
 from ..ir.dims import Dim, ceil_div, compare, show
 from ..ir.operator import (
@@ -12,12 +13,15 @@ from ..ir.operator import (
     Slot,
     TorchCall,
     TorchForm,
+    Work,
     attribute,
+    axes,
     flag,
     operator,
     position,
     spatial,
-)
+)  # fmt: skip
+from ..ir.reach import GLOBAL, HERE, Reach, Window, reach_of, window
 from ..ir.shapes import Constant, Shape
 from .formula import call, half, name, size, slot
 from .windows import same_padding, windows, windows_up
@@ -91,6 +95,21 @@ class _Pool(Operator):
             return windows_up(self.word, length, kernel, stride, pad[0])
         return windows(self.word, length, kernel, stride, pad)
 
+    def work(self, inputs: tuple[Shape, ...], output: Shape) -> Work:
+        if self.size is None:
+            return Work(pooling=inputs[0].count)
+        read: Dim = prod(axes(self.size, len(inputs[0].space)))  # type: ignore[assignment]
+        return Work(pooling=read * output.count)
+
+    def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
+        shape = inputs[0]
+        if self.global_ or all(n == 1 for n in output.space):
+            return (GLOBAL,)
+        if self.to is not None:
+            return (reach_of(list(map(_adaptive, shape.space, output.space))),)
+        kernel, stride, pads = self._window(shape)
+        return (reach_of([window(k, s, p[0]) for k, s, p in zip(kernel, stride, pads, strict=True)]),)
+
     def torch(self, *inputs: Shape) -> TorchForm:
         shape = inputs[0]
         rank = len(shape.space)
@@ -133,6 +152,13 @@ class _Pool(Operator):
         )
 
 
+def _adaptive(length: Dim, places: Dim) -> Window | None:
+    """The windows of an adaptive pooling, where they are alike."""
+    if not isinstance(length, int) or not isinstance(places, int) or length % places:
+        return HERE if length == places else None
+    return window(length // places, length // places, 0)
+
+
 @operator
 class MaxPool(_Pool):
     """The largest value of each window. Its stride is its size unless the line says otherwise; `to` makes the windows
@@ -167,3 +193,10 @@ class AvgPool(_Pool):
     same: bool = flag("as many places as ceil(n / stride)")
     ceil: bool = flag("round the number of windows up")
     global_: bool = flag("one window over everything: a vector")
+
+    def counted_by(self, tool: Literal["fvcore", "thop"], inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        if tool == "fvcore":
+            return inputs[0].count if self.size is None else 0
+        if self.size is not None:
+            return output.count
+        return inputs[0].count + output.count  # (window + 1) an output; windows of different sizes by their mean

@@ -15,6 +15,8 @@ class Dropout(Operator):
 
     word = "dropout"
     family = "regularisation"
+    placewise = True
+    training_only = True
 
     p: Number = position("number", "probability of zeroing a value", default=Fraction(1, 2), minimum=0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from ..expr import Binary, Name
-from ..ir.operator import Operator, Refusal, TorchCall, TorchForm, operator, position
+from ..ir.operator import Operator, Refusal, TorchCall, TorchForm, Work, operator, position
 from ..ir.shapes import Number, Shape
 from .formula import slot
 
@@ -16,6 +16,7 @@ class Rescale(Operator):
 
     word = "rescale"
     family = "arithmetic"
+    placewise = True
 
     factor: Number = position("number", "what every value is multiplied by", minimum=None)
     offset: Number = position("number", "what is added then", default=0, minimum=None)
@@ -25,6 +26,9 @@ class Rescale(Operator):
         if not isinstance(self.factor, int | Fraction | float) or not isinstance(self.offset, int | Fraction | float):
             raise Refusal("A0404", "rescale needs numbers", argument="factor")
         return inputs[0]
+
+    def work(self, inputs: tuple[Shape, ...], output: Shape) -> Work:
+        return Work(elementwise=output.count)
 
     def torch(self, *inputs: Shape) -> TorchForm:
         factor, offset = slot(self.factor, "factor"), slot(self.offset, "offset")

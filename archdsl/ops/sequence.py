@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..expr import Binary, Function, Name
 from ..ir.dims import Dim, compare, show
-from ..ir.operator import MISSING, Operator, Refusal, Slot, Tensor, TorchCall, TorchForm, operator, position
+from ..ir.operator import MISSING, Operator, Refusal, Slot, Tensor, TorchCall, TorchForm, Work, operator, position
+from ..ir.reach import GLOBAL, Reach, reach_of, window
 from ..ir.shapes import Number, Shape
 from .formula import call, slot
 
@@ -15,6 +16,7 @@ class Embedding(Operator):
 
     word = "embedding"
     family = "sequence"
+    placewise = True
     accepts = ("numbers",)
 
     count: Dim = position("whole", "how many vectors there are")
@@ -36,6 +38,9 @@ class Embedding(Operator):
     def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
         return (Tensor("weight", (self.count, self.width)),)
 
+    def arrays_read(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        return output.count  # the vectors of the numbers that came
+
     def torch(self, *inputs: Shape) -> TorchForm:
         made = call("nn.Embedding", slot(self.count, "count"), slot(self.width, "width"))
         return TorchForm(module=made, state=True)
@@ -47,6 +52,8 @@ class Tokens(Operator):
 
     word = "tokens"
     family = "sequence"
+    placewise = True
+    view = True
     accepts = ("map",)
 
     def output(self, *inputs: Shape) -> Shape:
@@ -66,11 +73,15 @@ class Transpose(Operator):
 
     word = "transpose"
     family = "sequence"
+    view = True
     accepts = ("sequence",)
 
     def output(self, *inputs: Shape) -> Shape:
         self.check_kind(inputs[0])
         return Shape("sequence", inputs[0].dims[::-1])
+
+    def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
+        return (GLOBAL,)  # a place of the result is a feature of every place
 
     def torch(self, *inputs: Shape) -> TorchForm:
         return TorchForm(
@@ -96,6 +107,9 @@ class Prepend(Operator):
     def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
         return (Tensor("", (1, self.count, inputs[0].features)),)
 
+    def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
+        return (reach_of([window(1, 1, self.count)]),)
+
     def torch(self, *inputs: Shape) -> TorchForm:
         array = (Slot(1), slot(self.count, "count"), slot(inputs[0].features, "features"))
         return TorchForm(array=TorchCall("torch.zeros", array), function=TorchCall("prepend"), state=True)
@@ -107,6 +121,7 @@ class Positions(Operator):
 
     word = "positions"
     family = "sequence"
+    placewise = True
     accepts = ("sequence",)
 
     count: Dim | None = position("whole", "how many places there are (default: the sequence's length)", default=None)
@@ -128,6 +143,12 @@ class Positions(Operator):
             return (Tensor("", (1, length, features)),)
         return (Tensor("weight", (self.count, features)),)
 
+    def arrays_read(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        return output.count  # the places there are in this sequence
+
+    def work(self, inputs: tuple[Shape, ...], output: Shape) -> Work:
+        return Work(elementwise=output.count)
+
     def torch(self, *inputs: Shape) -> TorchForm:
         length, features = inputs[0].dims
         if self.count is not None:
@@ -144,6 +165,7 @@ class Sinusoids(Operator):
 
     word = "sinusoids"
     family = "sequence"
+    placewise = True
     accepts = ("sequence",)
 
     def output(self, *inputs: Shape) -> Shape:
@@ -151,6 +173,9 @@ class Sinusoids(Operator):
         if compare(inputs[0].features % 2, 0, "==") is False:
             raise Refusal("A0404", f"sines and cosines need an even number of features, here are {inputs[0].features}")
         return inputs[0]
+
+    def work(self, inputs: tuple[Shape, ...], output: Shape) -> Work:
+        return Work(elementwise=output.count)
 
     def torch(self, *inputs: Shape) -> TorchForm:
         return TorchForm(module=TorchCall("Sinusoids"), function=TorchCall("sinusoids"))
@@ -162,6 +187,7 @@ class Take(Operator):
 
     word = "take"
     family = "sequence"
+    view = True
     accepts = ("sequence",)
 
     index: Dim = position("whole", "which one, from 0", minimum=0, default=MISSING)
@@ -184,6 +210,7 @@ class LayerScale(Operator):
 
     word = "layerscale"
     family = "sequence"
+    placewise = True
 
     value: Number = position("number", "where the factors begin", minimum=None)
 
@@ -194,6 +221,9 @@ class LayerScale(Operator):
     def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
         ones = (1,) * len(inputs[0].space) if inputs[0].kind == "map" else ()
         return (Tensor("", (inputs[0].features, *ones)),)
+
+    def work(self, inputs: tuple[Shape, ...], output: Shape) -> Work:
+        return Work(elementwise=output.count)
 
     def torch(self, *inputs: Shape) -> TorchForm:
         places = len(inputs[0].space) if inputs[0].kind == "map" else 0

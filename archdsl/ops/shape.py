@@ -9,6 +9,7 @@ from ..expr import Binary, Expr, Name
 from ..expr import Number as Literal
 from ..ir.dims import Dim, compare, equal, show
 from ..ir.operator import Axes, Operator, Refusal, Slot, TorchCall, TorchForm, operator, position
+from ..ir.reach import GLOBAL, Reach, here
 from ..ir.shapes import Kind, Shape, Size
 from .formula import slot
 
@@ -19,6 +20,7 @@ class Flatten(Operator):
 
     word = "flatten"
     family = "rearrangement"
+    view = True
 
     def output(self, *inputs: Shape) -> Shape:
         self.check_kind(inputs[0])
@@ -30,6 +32,9 @@ class Flatten(Operator):
         if not isinstance(places, int):
             return None
         return Name("features") if places == 1 else Binary("*", Name("features"), Literal(Fraction(places)))
+
+    def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
+        return (GLOBAL if inputs[0].axes else here(0),)
 
     def torch(self, *inputs: Shape) -> TorchForm:
         return TorchForm(module=TorchCall("nn.Flatten"), function=TorchCall("flatten", (Slot(1),)), method=True)
@@ -44,6 +49,7 @@ class Reshape(Operator):
 
     word = "reshape"
     family = "rearrangement"
+    view = True
 
     shape: Axes = position("axes", "the new shape, without the batch")
 
@@ -92,6 +98,8 @@ class Identity(Operator):
     word = "identity"
     family = "rearrangement"
     accepts = ("map", "sequence", "vector", "numbers")
+    placewise = True
+    view = True
 
     def torch(self, *inputs: Shape) -> TorchForm:
         return TorchForm(module=TorchCall("nn.Identity"), function=TorchCall(""))
@@ -106,6 +114,7 @@ class Widen(Operator):
     word = "widen"
     family = "rearrangement"
     accepts = ("map", "vector", "sequence")
+    placewise = True
 
     width: Dim = position("whole", "features afterwards")
 
