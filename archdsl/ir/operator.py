@@ -23,6 +23,7 @@ Axes: TypeAlias = "Dim | Size"
 
 Use = Literal["position", "attribute", "flag", "switch", "value", "tied"]
 Type = Literal["axes", "whole", "number", "word", "grid", "factor", "bool"]
+Tool = Literal["fvcore", "thop"]
 Role = Literal["trained", "statistic", "counter", "frozen"]
 
 
@@ -247,7 +248,7 @@ class Operator:
         """How many numbers of its arrays a use reads, however many examples there are."""
         return sum((tensor.count for tensor in self.tensors(*inputs)), 0)
 
-    def counted_by(self, tool: Literal["fvcore", "thop"], inputs: tuple[Shape, ...], output: Shape) -> Dim:
+    def counted_by(self, tool: Tool, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         """What another tool counts for such a layer, by its convention."""
         return self.macs(inputs, output)
 
@@ -341,7 +342,7 @@ def replace(op: Operator, **changes: object) -> Operator:
 
 
 __all__ = [
-    "MISSING", "Argument", "Axes", "Callable", "Grid", "Operator", "Refusal", "Slot", "Tensor", "TorchCall",
+    "MISSING", "Argument", "Axes", "Callable", "Grid", "Operator", "Refusal", "Slot", "Tensor", "Tool", "TorchCall",
     "TorchForm", "Work", "attribute", "axes", "find_operator", "flag", "operator", "operators", "position", "replace",
     "spatial", "switch", "tied", "value",
 ]  # fmt: skip

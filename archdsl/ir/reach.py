@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import gcd, lcm
+from math import ceil, floor, gcd, lcm
 from typing import Final, Literal, TypeAlias
 
 from .dims import Dim, dim_max, dim_min
@@ -81,6 +81,21 @@ def spread(size: Dim, stride: Dim, cut: Dim) -> Window | None:
     lows = tuple(-((size - 1 - cut - place) // stride) for place in range(stride))
     highs = tuple((place + cut) // stride for place in range(stride))
     return _reduced(Window(lows, highs, 1))
+
+
+def resampled(ratio: Fraction, linear: bool) -> Window | None:
+    """Interpolation, `ratio` places of the input to one of the result: the place at i * ratio, or with `linear` the
+    two beside (i + 1/2) * ratio - 1/2. None where too many differ.
+
+    >>> resampled(Fraction(1, 2), linear=False).highs, resampled(Fraction(1, 2), linear=True).size
+    ((0, 0), 2)
+    """
+    if ratio.denominator > MAX_PERIOD:
+        return None
+    half = Fraction(1, 2)
+    at = [(n + half) * ratio - half if linear else n * ratio for n in range(ratio.denominator)]
+    lows = tuple(map(floor, at))
+    return _reduced(Window(lows, tuple(map(ceil, at)) if linear else lows, ratio.numerator))
 
 
 def reach_of(windows: list[Window | None]) -> Reach:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from ..expr import Binary, Function, Name
 from ..ir.dims import Dim
-from ..ir.operator import Operator, Tensor, TorchCall, TorchForm, attribute, flag, operator, position
+from ..ir.operator import Operator, Tensor, Tool, TorchCall, TorchForm, attribute, flag, operator, position
 from ..ir.shapes import Number, Shape
 from .formula import call, slot
 
@@ -85,7 +85,7 @@ class Prelu(_Activation):
     def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
         return (Tensor("weight", (1,)),)
 
-    def counted_by(self, tool: Literal["fvcore", "thop"], inputs: tuple[Shape, ...], output: Shape) -> Dim:
+    def counted_by(self, tool: Tool, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         return output.count if tool == "thop" else 0
 
     def torch(self, *inputs: Shape) -> TorchForm:
@@ -177,7 +177,7 @@ class Softmax(_Activation):
 
     word = "softmax"
 
-    def counted_by(self, tool: Literal["fvcore", "thop"], inputs: tuple[Shape, ...], output: Shape) -> Dim:
+    def counted_by(self, tool: Tool, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         return 3 * output.count - output.count // output.features if tool == "thop" else 0
 
     def torch(self, *inputs: Shape) -> TorchForm:

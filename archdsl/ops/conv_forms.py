@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Literal
 
 from ..expr import Name
 from ..ir.dims import Dim, compare, show
@@ -13,6 +12,7 @@ from ..ir.operator import (
     Refusal,
     Slot,
     Tensor,
+    Tool,
     TorchCall,
     TorchForm,
     attribute,
@@ -190,7 +190,7 @@ class UpConv(Operator):
         kernel, stride, pad = axes(self.size, rank), axes(self.stride, rank), axes(self.pad, rank)
         return (reach_of(list(map(spread, kernel, stride, pad))),)
 
-    def counted_by(self, tool: Literal["fvcore", "thop"], inputs: tuple[Shape, ...], output: Shape) -> Dim:
+    def counted_by(self, tool: Tool, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         if tool == "fvcore":
             return self.macs(inputs, output)
         kernel: Dim = prod(axes(self.size, len(output.space)))  # type: ignore[assignment]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Literal
 
 from ..ir.dims import Dim, compare, show
-from ..ir.operator import Operator, Refusal, Tensor, TorchForm, attribute, operator, position, switch
+from ..ir.operator import Operator, Refusal, Tensor, Tool, TorchForm, attribute, operator, position, switch
 from ..ir.reach import GLOBAL, Reach
 from ..ir.shapes import Number, Shape
 from .formula import call, name, slot, times
@@ -45,7 +44,7 @@ class BatchNorm(Operator):
             Tensor("num_batches_tracked", (), "counter"),
         )
 
-    def counted_by(self, tool: Literal["fvcore", "thop"], inputs: tuple[Shape, ...], output: Shape) -> Dim:
+    def counted_by(self, tool: Tool, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         return output.count * (1 + self.affine) * (1 if tool == "fvcore" else 2)
 
     def torch(self, *inputs: Shape) -> TorchForm:
@@ -116,7 +115,7 @@ class LayerNorm(Operator):
         features = (inputs[0].features,)
         return (Tensor("weight", features), Tensor("bias", features)) if self.affine else ()
 
-    def counted_by(self, tool: Literal["fvcore", "thop"], inputs: tuple[Shape, ...], output: Shape) -> Dim:
+    def counted_by(self, tool: Tool, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         return output.count * (4 + self.affine if tool == "fvcore" else 2 + 2 * self.affine)
 
     def torch(self, *inputs: Shape) -> TorchForm:
@@ -155,7 +154,7 @@ class GroupNorm(Operator):
     def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
         return (GLOBAL,)  # mean and variance are of all places
 
-    def counted_by(self, tool: Literal["fvcore", "thop"], inputs: tuple[Shape, ...], output: Shape) -> Dim:
+    def counted_by(self, tool: Tool, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         return output.count * (4 + self.affine) if tool == "fvcore" else 0
 
     def torch(self, *inputs: Shape) -> TorchForm:

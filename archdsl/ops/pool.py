@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import prod
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from ..ir.dims import Dim, ceil_div, compare, show
 from ..ir.operator import (
@@ -11,6 +11,7 @@ from ..ir.operator import (
     Operator,
     Refusal,
     Slot,
+    Tool,
     TorchCall,
     TorchForm,
     Work,
@@ -194,7 +195,7 @@ class AvgPool(_Pool):
     ceil: bool = flag("round the number of windows up")
     global_: bool = flag("one window over everything: a vector")
 
-    def counted_by(self, tool: Literal["fvcore", "thop"], inputs: tuple[Shape, ...], output: Shape) -> Dim:
+    def counted_by(self, tool: Tool, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         if tool == "fvcore":
             return inputs[0].count if self.size is None else 0
         if self.size is not None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from ..ir.dims import Dim, compare, show
+from ..ir.dims import Dim, Poly, compare, show
 from ..ir.operator import (
     Axes,
     Operator,
     Refusal,
     Slot,
+    Tool,
     TorchCall,
     TorchForm,
     attribute,
@@ -20,9 +21,12 @@ from ..ir.operator import (
     spatial,
     value,
 )  # fmt: skip
+from ..ir.reach import HERE, UNDEFINED, Reach, Window, reach_of, resampled
 from ..ir.shapes import Constant, Number, Shape, Size
 from .formula import size, slot
 
+_COUNTED = {"fvcore": (1, 4), "thop": (1, 11)}
+"""What other tools count for a number of the result on maps of two axes, nearest and bilinear."""
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
@@ -34,6 +38,14 @@ def _mode(shape: Shape, bilinear: bool) -> tuple[str, Slot, Constant]:
 def _check_axes(word: str, shape: Shape) -> None:
     if len(shape.space) not in _LINEAR:
         raise Refusal("A0404", f"{word} takes maps of one to three axes, but here comes {shape}")
+
+
+def _resized(length: Dim, places: Dim, bilinear: bool) -> Window | None:
+    if length == places:
+        return HERE
+    if not isinstance(length, int) or not isinstance(places, int):
+        return None
+    return resampled(Fraction(length, places), bilinear)
 
 
 @operator
@@ -81,6 +93,14 @@ class Upsample(Operator):
             return long // factor.denominator
         return length * factor
 
+    def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
+        ratios = [Fraction(1) / Fraction(str(f)) for f in self._factors(inputs[0]) if not isinstance(f, Poly)]
+        found = [resampled(ratio, self.bilinear) for ratio in ratios]
+        return (reach_of(found) if len(found) == len(inputs[0].space) else UNDEFINED,)
+
+    def counted_by(self, tool: Tool, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        return output.count * _COUNTED[tool][self.bilinear] if len(output.space) == 2 else 0
+
     def torch(self, *inputs: Shape) -> TorchForm:
         shape = inputs[0]
         factor = slot(size(self.factor) if isinstance(self.factor, Size) else self.factor, "factor")
@@ -125,6 +145,13 @@ class Resize(Operator):
             what = f"resize needs a map of {len(shape.space)} axes to be like, this is {other.describe()}"
             raise Refusal("A0402", what, argument="like")
         return Shape("map", (shape.features, *other.space))
+
+    def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
+        found = [_resized(n, m, self.bilinear) for n, m in zip(inputs[0].space, output.space, strict=True)]
+        return (reach_of(found), *(None for _ in inputs[1:]))  # of the other value only the size matters
+
+    def counted_by(self, tool: Tool, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        return output.count * _COUNTED[tool][self.bilinear] if len(output.space) == 2 else 0
 
     def torch(self, *inputs: Shape) -> TorchForm:
         shape = inputs[0]

@@ -9,7 +9,7 @@ from ..expr import Binary, Expr, Name
 from ..expr import Number as Literal
 from ..ir.dims import Dim, compare, equal, show
 from ..ir.operator import Axes, Operator, Refusal, Slot, TorchCall, TorchForm, operator, position
-from ..ir.reach import GLOBAL, Reach, here
+from ..ir.reach import GLOBAL, UNDEFINED, Reach, here
 from ..ir.shapes import Kind, Shape, Size
 from .formula import slot
 
@@ -71,6 +71,9 @@ class Reshape(Operator):
     def result_features(self, *inputs: Shape) -> Expr | None:
         at = len(self.target()) - 1 if len(self.target()) < 3 else 0
         return Name(f"shape.{at}")
+
+    def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
+        return (UNDEFINED if output.axes else GLOBAL if inputs[0].axes else here(0),)
 
     def torch(self, *inputs: Shape) -> TorchForm:
         dims = self.target()

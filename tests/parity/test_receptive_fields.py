@@ -92,7 +92,7 @@ def windows_of(net: archdsl.Network, path: str) -> tuple[Window, ...]:
     [
         ("vgg", "features.30", 212, 32, -90, 320, 3),
         ("resnet50", "layer4.2", 483, 32, -241, 512, 8),
-        ("googlenet", "inception5b", 651, 32, -295, 704, 10),
+        ("googlenet", "inception5b", 715, 32, -327, 768, 11),
     ],
 )
 @pytest.mark.parametrize("axis", [0, 1])
