@@ -83,6 +83,18 @@ def spread(size: Dim, stride: Dim, cut: Dim) -> Window | None:
     return _reduced(Window(lows, highs, 1))
 
 
+def tile(size: Dim, shift: Dim) -> Window | None:
+    """Each place sees its tile; the tiles begin at `shift`. None where these are no numbers.
+
+    >>> tile(4, 0).size, tile(4, 0).stride, tile(4, 2).lows
+    (4, Fraction(1, 1), (-2, -2, 2, 2))
+    """
+    if not isinstance(size, int) or not isinstance(shift, int) or size > MAX_PERIOD:
+        return None
+    lows = tuple((place - shift) // size * size + shift for place in range(size))
+    return _reduced(Window(lows, tuple(low + size - 1 for low in lows), size))
+
+
 def resampled(ratio: Fraction, linear: bool) -> Window | None:
     """Interpolation, `ratio` places of the input to one of the result: the place at i * ratio, or with `linear` the
     two beside (i + 1/2) * ratio - 1/2. None where too many differ.
