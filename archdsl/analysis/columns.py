@@ -102,7 +102,7 @@ class Details:
 
     >>> import archdsl
     >>> details = Details(archdsl.analyze(archdsl.load("vgg")))
-    >>> details.total("fvcore"), details.total("depth"), details.cells("rf")[-8]
+    >>> details.total("fvcore"), details.total("depth"), details.cells("rf")[30]
     (15470264320, 16, (212, 212))
     """
 

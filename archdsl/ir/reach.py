@@ -7,11 +7,11 @@ another, `together` unites paths.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor, gcd, lcm
 from typing import Final, Literal, TypeAlias
 
+from ..records import dataclass
 from .dims import Dim, dim_max, dim_min
 
 Everything = Literal["global"]
