@@ -58,7 +58,7 @@ class Attention(Operator):
     """Multi-head self-attention with its projections (Vaswani et al. 2017): every place looks at every other.
 
     With `window` or `grid` a place sees its tile of the map that the sequence came from: `window 7` tiles of 7x7
-    neighbours, moved by `shift` half the time (Liu et al. 2021), `grid 7` tiles of 7x7 places spread evenly (Tu et al.
+    neighbours, moved by `shift` in every second layer (Liu et al. 2021), `grid 7` tiles of 7x7 places spread evenly (Tu et al.
     2022). The tiles must divide the map. An axis that is one window is not shifted.
 
     `relative` adds a trained bias for each distance and head. `cosine` compares by angle, at a trained temperature,
@@ -80,7 +80,9 @@ class Attention(Operator):
     window: Axes | None = attribute("axes", None, "attends within tiles of this size (default: everywhere)")
     grid: Axes | None = attribute("axes", None, "attends among so many places, spread evenly (default: everywhere)")
     shift: Axes = attribute("axes", 0, "how far the windows are moved, around the end", minimum=0)
-    scale: Number | None = attribute("number", None, "factor of the products (default: 1/sqrt(D/heads))", minimum=None)
+    scale: Number | None = attribute(
+        "number", None, "factor of the products (default: 1 over the root of a head's width)", minimum=None
+    )
     mask: bool = value("a value with one number a place; places where it is 0 are not looked at")
     rope: Number | None = attribute("number", None, "base of rotary positions (default: none)")
     dropout: Number = attribute("number", 0, "probability of forgetting a place, in training", minimum=0)
@@ -267,7 +269,9 @@ class Attend(Operator):
     joins = True
 
     heads: Dim = attribute("whole", 1, "into how many heads the features are divided")
-    scale: Number | None = attribute("number", None, "factor of the products (default: 1/sqrt(D/heads))", minimum=None)
+    scale: Number | None = attribute(
+        "number", None, "factor of the products (default: 1 over the root of a head's width)", minimum=None
+    )
     mask: bool = value("a value with one number a key; keys where it is 0 are not looked at")
     dropout: Number = attribute("number", 0, "probability of forgetting a place, in training", minimum=0)
     causal: bool = flag("a place sees only those up to its own")
