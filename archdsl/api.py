@@ -13,7 +13,6 @@ from .diagnostics import Collector, SourceFile, SpecError
 from .elaborate.files import Library, find_spec
 from .elaborate.network import Elaborator
 from .elaborate.parameters import Parameters, rows_as_variants
-from .ir import json_form
 from .ir.graph import Network
 from .ir.shapes import Constant, Size
 from .spec import Cell, Spec, read_cell
@@ -74,6 +73,8 @@ def from_json(text_or_object: str | bytes | Mapping[str, object]) -> Network:
     >>> analyze(from_json(net.to_json())).totals == analyze(net).totals
     True
     """
+    from .ir import json_form
+
     return json_form.from_json(text_or_object)
 
 

@@ -7,7 +7,6 @@ diagnostic into text.
 
 from __future__ import annotations
 
-import difflib
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import field
@@ -121,6 +120,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     >>> nearest("covn", ["conv", "linear"])
     'conv'
     """
+    import difflib  # not for texts without mistakes
+
     known = sorted(set(known))
     lowered = {k.lower(): k for k in reversed(known)}
     found = difflib.get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.6)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+os.environ["ARCHDSL_NO_CACHE"] = "1"  # tests of the cache put it where nobody else's is
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -43,6 +43,9 @@ def _analyze(parser: Parser) -> None:
     parser.add_argument("--training", action="store_true", help="count what exists in training only, too")
     parser.add_argument("--depth", type=_depth, metavar="N", help="how many levels of the tree to show")
     parser.add_argument("--connections", action="store_true", help="count connections, in the sense of LeNet-5's paper")
+    parser.add_argument(
+        "--no-cache", action="store_true", help="neither use what an earlier call printed nor keep this"
+    )
 
 
 def _depth(text: str) -> int:

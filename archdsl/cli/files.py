@@ -76,7 +76,11 @@ def open_project(name: str) -> Project:
 
 def open_network(name: str, settings: Mapping[str, str]) -> Network:
     """The network of a spec with some parameters set."""
-    project = open_project(name)
+    return network_of(open_project(name), settings)
+
+
+def network_of(project: Project, settings: Mapping[str, str]) -> Network:
+    """The network of an opened spec with some parameters set."""
     try:
         overrides = project.overrides(settings)
     except SpecError as error:
@@ -109,14 +113,14 @@ def reading(name: str, read: Callable[[], Result]) -> Result:
 
 def bundled_names() -> list[str]:
     """The specs that come with archdsl, by name."""
-    from ..elaborate.files import SUFFIXES, bundled_folder
+    from ..elaborate.find import SUFFIXES, bundled_folder
 
     folder = bundled_folder()
     return sorted(path.stem for path in folder.iterdir() if path.suffix in SUFFIXES) if folder.is_dir() else []
 
 
 def _near(name: str) -> str | None:
-    from ..elaborate.files import SUFFIXES
+    from ..elaborate.find import SUFFIXES
 
     folder = Path(name).parent
     try:

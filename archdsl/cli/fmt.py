@@ -7,7 +7,7 @@ import sys
 from typing import Literal
 
 from ..diagnostics import Collector, Diagnostic, SourceFile, SpecError, safe
-from ..elaborate.files import find_spec
+from ..elaborate.find import find_spec
 from ..syntax.containers import read_file
 from .files import CommandError, print_exactly, reading, show_diagnostics, show_failure, write_file
 from .parser import Options

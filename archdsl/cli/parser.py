@@ -17,6 +17,7 @@ class Options(argparse.Namespace):
     json: bool
     training: bool
     connections: bool
+    no_cache: bool
     depth: int | None
     names: str | None
     output: str | None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 
 from ..diagnostics import Collector, SourceFile, Span, did_you_mean, fail
@@ -11,28 +10,10 @@ from ..spec import Link, Spec, Table, read_spec
 from ..syntax.containers import read_file, read_sections
 from ..syntax.tree import Argument, Block, Choice, Claim, Compound, Dash, Level, Line, Positional, Statement
 from .changes import apply_changes
+from .find import SUFFIXES, bundled_folder, find_spec
 
 MAX_FILES = 64
 MAX_DEPTH = 8
-SUFFIXES = (".yaml", ".yml", ".arch")
-
-
-def bundled_folder() -> Path:
-    """Where the specs that come with archdsl lie: in the wheel beside the code, in a checkout at the top."""
-    inside = Path(str(files("archdsl"))) / "specs"
-    return inside if inside.is_dir() else Path(str(files("archdsl"))).parent / "specs"
-
-
-def find_spec(name: str) -> Path:
-    """The file that `name` means: a path, or the name of a bundled spec. Raises FileNotFoundError."""
-    path = Path(name)
-    if path.is_file() or path.suffix in SUFFIXES or len(path.parts) != 1:
-        return path
-    for suffix in SUFFIXES:
-        candidate = bundled_folder() / f"{name}{suffix}"
-        if candidate.is_file():
-            return candidate
-    return path
 
 
 class Library:
@@ -41,6 +22,8 @@ class Library:
     def __init__(self, root: Path | None, collector: Collector) -> None:
         self.root = None if root is None else root.resolve()
         self.collector = collector
+        self.sources: dict[str, str] = {}
+        """The text of every file read, by its path."""
         self._specs: dict[str, Spec] = {}
         self._open: list[str] = []
 
@@ -69,11 +52,13 @@ class Library:
 
     def _text(self, path: Path, span: Span | None) -> SourceFile:
         try:
-            return read_file(path)
+            file = read_file(path)
         except OSError as error:
             if span is None:
                 raise
             fail("A0606", f"cannot read {path.name}: {error.strerror or error}", span)
+        self.sources[str(path)] = file.text
+        return file
 
     def link(self, link: Link, folder: Path | None) -> Spec:
         """The spec another one refers to."""
@@ -229,3 +214,6 @@ def _check_switch_names(spec: Spec) -> None:
             if owner.setdefault(column.name, table.name) != table.name:
                 both = f"{owner[column.name]} and {table.name}"
                 fail("A0608", f"`{column.name}` is a column of two tables, {both}", column.span)
+
+
+__all__ = ["SUFFIXES", "Library", "bundled_folder", "find_spec", "merge", "without_facts"]

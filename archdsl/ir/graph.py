@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 from ..diagnostics import did_you_mean
 from ..records import dataclass
-from .json_tables import document
 from .names import Place, beside, find, walk
 from .nodes import (
     Arm,
@@ -90,6 +89,8 @@ class Network:
 
     def to_json(self) -> str:
         """The network as JSON text, the same for equal networks; `archdsl.from_json` reads it. See `ir.json_form`."""
+        from .json_tables import document  # not every use of a network writes it
+
         return document(
             self.root,
             title=self.title,

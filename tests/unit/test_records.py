@@ -1,0 +1,114 @@
+"""Our dataclasses are what the standard ones are."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import pickle
+from dataclasses import field
+
+import pytest
+
+from archdsl.records import dataclass as ours
+
+
+def twins(**options: bool) -> tuple[type, type]:
+    """The same class, made by the standard decorator and by ours."""
+
+    def plain() -> type:
+        class Point:
+            """A point."""
+
+            x: int
+            y: int = 2
+            tags: list[int] = field(default_factory=list, compare=False)
+            note: str = field(default="", compare=False, repr=False)
+
+        return Point
+
+    return dataclasses.dataclass(**options)(plain()), ours(**options)(plain())  # type: ignore[call-overload]
+
+
+OPTIONS = [{"frozen": f, "slots": s, "eq": e} for f in (False, True) for s in (False, True) for e in (False, True)]
+
+
+def outcome(action: object) -> object:
+    try:
+        return action()  # type: ignore[operator]
+    except Exception as error:  # noqa: BLE001
+        return type(error), str(error).replace("test_records.", "")
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_the_same_to_everyone(options: dict[str, bool]) -> None:
+    found: list[list[object]] = []
+    for cls in twins(**options):
+        a, b, c = cls(1), cls(1, 2, [5], "n"), cls(x=3, note="m")
+
+        def change(point: object = a) -> None:
+            point.x = 9  # type: ignore[attr-defined]
+
+        def remove(point: object = a) -> None:
+            del point.note  # type: ignore[attr-defined]
+
+        found.append([
+            repr(b), a == b, a == c, a != c, a == 1, cls.__match_args__, [f.name for f in dataclasses.fields(cls)],
+            dataclasses.asdict(b), repr(dataclasses.replace(b, x=7)), b.note, a.tags is b.tags,
+            outcome(lambda h=a, o=b: hash(h) == hash(o)) if options["eq"] else None,
+            outcome(change), outcome(remove), a.x, hasattr(a, "__dict__"), cls.__doc__,
+            outcome(lambda made=cls: made()) [0], outcome(lambda made=cls: made(1, z=2))[0],  # type: ignore[index]
+            repr(copy.deepcopy(b)), repr(copy.copy(c)),
+        ])  # fmt: skip
+    assert found[0] == found[1]
+
+
+@ours(frozen=True, slots=True)
+class Kept:
+    """Found again by pickle."""
+
+    x: int
+    y: tuple[int, ...] = ()
+
+
+def test_pickled() -> None:
+    assert pickle.loads(pickle.dumps(Kept(1, (2,)))) == Kept(1, (2,))
+
+
+def test_keywords_alone_and_what_follows_the_making() -> None:
+    @ours(frozen=True, kw_only=True)
+    class Base:
+        """A base."""
+
+        x: int = 1
+
+    @ours(frozen=True, kw_only=True)
+    class Point(Base):
+        """A point."""
+
+        y: int
+        double: int = field(init=False, compare=False)
+
+        def __post_init__(self) -> None:
+            object.__setattr__(self, "double", 2 * self.x)
+
+    assert (Point(y=3).x, Point(x=4, y=3).double) == (1, 8)
+    assert Base(x=2) != Point(x=2, y=2)
+    with pytest.raises(TypeError):
+        Point(1, 2)  # type: ignore[misc]
+
+
+def test_its_own_methods_stay() -> None:
+    @ours(frozen=True, slots=True)
+    class Own:
+        """Has its own."""
+
+        x: int
+
+        def __repr__(self) -> str:
+            return "mine"
+
+        def __hash__(self) -> int:
+            return 7
+
+    assert repr(Own(1)) == "mine"
+    assert hash(Own(1)) == 7
