@@ -224,10 +224,9 @@ class ClassWriter(JoinWriter):
         member = self.member(path)
         sequencer = Sequencer(self)
         self.parents(path)
-        statements, features = sequencer.item(path, found, input_value)
+        statements = sequencer.item(path, found, input_value)
         self.init.append(installation(path, py.Call(py.Name("nn.Identity"))))
         self.init.append(py.If(test, tuple(statements)))
-        del features
         vids = {**{n: i.output for n, i in found.items()}}
         code = py.Call(member, (self.read(input_value),))
         shapes = {n: self.lanes[n].instance.shapes[c.output] for n, c in choices.items()}

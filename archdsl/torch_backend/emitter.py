@@ -23,12 +23,12 @@ from .formulas import FEATURES, Formal, NotEmittedError, UnmergeableError, liter
 from .members import variable_name
 from .pyprint import show as print_module
 from .taps import Taps
-from .tidy import tidied
+from .tidy import hoisted, tidied
 from .values import inside
 
-_SLOTS = {"size": "kernel_size", "p": "p"}
+_SLOTS = {"size": "kernel", "p": "p"}
 _ALIASES = {"classes": "num_classes"}
-_TAKEN = frozenset({"self", "x", "torch", "nn", "F", "Tensor", "out", "super", "range", "min", "max", "round"})
+_TAKEN = frozenset({"self", "x", "torch", "nn", "F", "Tensor", "super", "range", "min", "max", "round"})
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Parameter:
     formal: Formal
     python: str
     default: py.Expr | None
-    annotation: str
+    annotation: py.Expr
 
 
 class Emitter:
@@ -142,7 +142,7 @@ class Emitter:
         if written is None or not writer.formulas.constant(written):
             return None
         values = writer.formulas.values(written)
-        return None if values is None else literal(values[0])
+        return None if values is None else writer.formulas.classes(literal(values[0]), formal.modules)
 
     # -- the file
 
@@ -192,11 +192,14 @@ class Emitter:
 
     def class_of(self, writer: ClassWriter) -> py.ClassDef:
         parameters = self.parameters_of(writer)
-        names = {f"formal__{p.formal.name.lstrip('#')}": p.python for p in parameters} | {"formal__turn": "i"}
+        names = {f"formal__{p.formal.name.lstrip('#')}": p.python for p in parameters}
+        if writer.base == "nn.Sequential":
+            names["formal__turn"] = "i"
         instance = writer.lanes[0].instance
-        arguments = tuple(py.Param(p.python, py.Name(p.annotation), p.default) for p in parameters)
+        arguments = tuple(py.Param(p.python, p.annotation, p.default) for p in parameters)
         start = py.ExprStmt(py.Call(py.Attr(py.Call(py.Name("super")), "__init__")))
-        init = py.FunctionDef("__init__", (py.Param("self"), *arguments), py.Lit(None), (start, *writer.init))
+        made = hoisted(tidied(tuple(writer.init), names))
+        init = py.FunctionDef("__init__", (py.Param("self"), *arguments), py.Lit(None), (start, *made))
         values = [py.Param(n, py.Name("Tensor")) for n in _entry_variables(writer)]
         returns: py.Expr = py.Name("Tensor")
         if writer.sides:
@@ -355,7 +358,8 @@ def _python_name(formal: Formal, writer: ClassWriter, claims: list[str | None]) 
     slot = _slot(formal, writer)
     if slot is not None and claims.count(slot) == 1 and py.identifier(slot):
         return slot
-    return _ALIASES.get(formal.name, formal.name)
+    name = _ALIASES.get(formal.name, formal.name)
+    return name.lower() if name.isupper() and len(name) > 1 else name
 
 
 def _size_name(formal: Formal, writer: ClassWriter) -> str:
@@ -368,17 +372,17 @@ def _size_name(formal: Formal, writer: ClassWriter) -> str:
     return names.get(formal.name, formal.name)
 
 
-def _annotation(formal: Formal) -> str:
+def _annotation(formal: Formal) -> py.Expr:
     kinds = {type(v) for v in formal.values}
-    if kinds == {bool}:
-        return "bool"
-    if kinds == {int}:
-        return "int"
-    if kinds == {str}:
-        return "str"
+    if formal.modules:
+        return py.Index(py.Name("type"), py.Name("nn.Module"))
+    for kind in (bool, int, str):
+        if kinds == {kind}:
+            return py.Name(kind.__name__)
     if any(issubclass(k, tuple) for k in kinds):
-        return "tuple[int, ...]" if int not in kinds else "int | tuple[int, ...]"
-    return "float"
+        pair = py.Index(py.Name("tuple"), (py.Name("int"), py.Lit(...)))
+        return py.Bin("|", py.Name("int"), pair) if int in kinds else pair
+    return py.Name("float")
 
 
 def _entry_variables(writer: ClassWriter) -> list[str]:

@@ -103,6 +103,8 @@ class Formal:
     name: str
     values: tuple[Constant, ...]
     slots: set[str] = field(default_factory=set[str])
+    modules: dict[str, str] = field(default_factory=dict[str, str])
+    """Where its values are layer words: the torch classes they mean."""
 
 
 class Formulas:
@@ -165,6 +167,24 @@ class Formulas:
         if slot:
             self.formals[name].slots.add(slot)
         return py.Name(f"formal__{name.lstrip('#')}")
+
+    def classes(self, code: py.Expr, modules: Mapping[str, str]) -> py.Expr:
+        """A layer's word as the class it means; an argument that holds one is a class, too."""
+        if modules and isinstance(code, py.Lit):
+            return py.Name(modules[str(code.value)])
+        for formal in self.formals.values() if modules else ():
+            if code == py.Name(f"formal__{formal.name.lstrip('#')}"):
+                formal.modules.update(modules)
+        return code
+
+    def layer_word(self, words: Mapping[int, str], modules: Mapping[str, str]) -> py.Expr | None:
+        """An argument that is a layer's word in every lane, as a class of torch; None where no name holds the word."""
+        for name in self.lanes[0].instance.arguments:
+            if all(self.lanes[n].names.get(name) == word for n, word in words.items()):
+                code = self.formal(name, "activation")
+                self.formals[name].modules.update(modules)
+                return code
+        return None
 
     # -- expressions
 

@@ -129,6 +129,11 @@ class LayerWriter(LookWriter):
         calls = {n: f.module for n, f in forms.items() if f.module is not None}
         if len(calls) != len(forms):
             raise NotEmittedError(f"{next(iter(layers.values())).operator.word} has no module form")
+        if len({c.name for c in calls.values()}) > 1 and not any(c.args or c.kwargs for c in calls.values()):
+            words = {n: layer.operator.word for n, layer in layers.items()}
+            made = self.formulas.layer_word(words, {words[n]: c.name for n, c in calls.items()})
+            if made is not None:
+                return py.Call(made)
         return self.call(layers, calls, inputs, None)
 
     def applied(
@@ -244,6 +249,7 @@ class LayerWriter(LookWriter):
             lanes = {n: writer.index[id(i.instance)] for n, i in invokes.items()}
             values = {n: parameter.formal.values[at] for n, at in lanes.items()}
             code = self.formulas.render(values, self.handed(parameter.formal.name, first, inputs), parameter.python)
+            code = self.formulas.classes(code, parameter.formal.modules)
             if parameter.default is None:
                 args.append(code)
             elif code != parameter.default:
@@ -283,7 +289,7 @@ def slot_name(slot: Slot, at: int) -> str:
     source = slot.source
     if isinstance(source, ex.Name):
         base = source.id.partition(".")[0]
-        return {"size": "kernel_size", "features": "in_channels", "shape": "size"}.get(base, base)
+        return {"size": "kernel", "features": "in_channels", "shape": "size"}.get(base, base)
     return f"argument{at + 1}"
 
 

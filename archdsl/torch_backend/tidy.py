@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import TypeVar, cast
 
 from . import pycode as py
+from .repeats import LOCAL
 
 Tree = TypeVar("Tree")
 
@@ -15,7 +18,7 @@ _WINDOWED = re.compile(r"(nn\.|[A-Z]\w*)?Conv(Transpose)?[123]d|nn\.(Max|Avg)Poo
 
 
 def tidied(tree: Tree, names: dict[str, str]) -> Tree:
-    """A tree with the marks of formals replaced by their names.
+    """A tree with the marks of formals replaced by their names, and those of local variables.
 
     An argument that is called as its keyword stands in its position: `nn.Conv2d(c, c, 3, stride, padding=1)`.
     """
@@ -24,13 +27,19 @@ def tidied(tree: Tree, names: dict[str, str]) -> Tree:
 
 def _tidied(node: object, names: dict[str, str]) -> object:
     if isinstance(node, py.Name):
-        return py.Name(names.get(node.id, node.id))
+        return py.Name(names.get(node.id) or _local(node.id, names))
     if isinstance(node, tuple):
         return tuple(_tidied(part, names) for part in cast("tuple[object, ...]", node))
     if is_dataclass(node) and not isinstance(node, type):
         made = replace(node, **{f.name: _tidied(getattr(node, f.name), names) for f in fields(node)})
         return _windowed(made) if isinstance(made, py.Call) else made
     return node
+
+
+def _local(name: str, names: dict[str, str]) -> str:
+    """A local variable, told from the arguments by an underscore where it must be."""
+    base = name.removeprefix(LOCAL)
+    return f"{base}_" if base != name and base in names.values() else base
 
 
 def _windowed(call: py.Call) -> py.Call:
@@ -45,3 +54,47 @@ def _windowed(call: py.Call) -> py.Call:
 
 def _formula(value: py.Expr) -> bool:
     return not isinstance(value, py.Lit | py.Tuple)
+
+
+def hoisted(body: tuple[py.Stmt, ...]) -> tuple[py.Stmt, ...]:
+    """The statements of `__init__` with what they compute again and again in a variable of its own."""
+    for formula, count in Counter(_formulas(body)).items():
+        if count < (2 if isinstance(formula, py.Call) else 3):
+            continue
+        name = next(n for n in ("hidden", *(f"hidden{i}" for i in range(2, 99))) if not _uses(body, py.Name(n)))
+        first = next(at for at, statement in enumerate(body) if _uses(statement, formula))
+        named = cast("tuple[py.Stmt, ...]", _replaced(body, formula, py.Name(name)))
+        return hoisted((*named[:first], py.Assign(py.Name(name), formula), *named[first:]))
+    return body
+
+
+def _formulas(node: object) -> Iterator[py.Expr]:
+    """The products of names, and the calls of functions on them."""
+    if isinstance(node, py.Bin) and isinstance(node.left, py.Name) and isinstance(node.right, py.Name):
+        yield node
+    if isinstance(node, py.Call) and node.func in (py.Name("make_divisible"), py.Name("max"), py.Name("min")):
+        yield node
+        return
+    for part in _parts(node):
+        yield from _formulas(part)
+
+
+def _uses(node: object, wanted: py.Expr) -> bool:
+    return node == wanted or any(_uses(part, wanted) for part in _parts(node))
+
+
+def _parts(node: object) -> Iterator[object]:
+    if isinstance(node, tuple):
+        yield from cast("tuple[object, ...]", node)
+    elif is_dataclass(node):
+        yield from (getattr(node, f.name) for f in fields(node))
+
+
+def _replaced(node: object, old: py.Expr, new: py.Expr) -> object:
+    if node == old:
+        return new
+    if isinstance(node, tuple):
+        return tuple(_replaced(part, old, new) for part in cast("tuple[object, ...]", node))
+    if is_dataclass(node) and not isinstance(node, type):
+        return replace(node, **{f.name: _replaced(getattr(node, f.name), old, new) for f in fields(node)})
+    return node
