@@ -164,8 +164,9 @@ class _Binder:
         if argument.type == "grid":
             return self.grid(value)
         if argument.type == "word":
-            if isinstance(value, ex.Name) and value.id not in self.env.names:
-                return value.id
+            bound = self.env.names.get(value.id) if isinstance(value, ex.Name) else None
+            if isinstance(value, ex.Name) and (bound is None or not isinstance(bound.value, str)):
+                return value.id  # `along width` means the axis, also where a parameter is called width
             found = evaluate(value, self.env)
             if not isinstance(found, str):
                 self.wrong(argument, "a word", found, value)

@@ -185,10 +185,9 @@ def side_output(b: Builder, head: t.Output, body: Under, x: int, span: Span) -> 
         nodes, y = b.inline(body, x)
     items = list(named(tuple(nodes)))
     label = g.Label(segments, head.label)
-    if len(items) == 1 and items[0].label is None:
-        nodes = _labelled(nodes, items[0], label)
-    elif items:
-        nodes = [g.Level(label, tuple(nodes), y, span)]
+    named_like = _labelled(nodes, items[0], label) if len(items) == 1 and items[0].label is None else nodes
+    if items:  # one inside a join or a residual is not the output's own: then the output is a level, too
+        nodes = named_like if named_like != nodes else [g.Level(label, tuple(nodes), y, span)]
     b.labels.define(segments, Target(y, head.span, scope, nodes[0] if nodes else None))
     return [g.SideOutput(label.text, head.training, tuple(nodes), y, span)], x
 

@@ -55,7 +55,8 @@ class Mul(Operator):
             if len(wide) > 1:
                 raise Refusal("A0410", f"mul needs sizes that are equal or 1, these are {_together(inputs)}")
             dims.append(wide.pop() if wide else 1)
-        return Shape(kind, tuple(dims), inputs[0].grid)
+        grid = inputs[0].grid if dims[: len(inputs[0].space)] == list(inputs[0].space) else None
+        return Shape(kind, tuple(dims), grid)
 
     def work(self, inputs: tuple[Shape, ...], output: Shape) -> Work:
         return Work(elementwise=(len(inputs) - 1) * output.count)
@@ -105,7 +106,8 @@ class Concat(Operator):
         total: Dim = sum((s.dims[axis] for s in inputs), 0)
         if compare(total, 0, "<="):
             raise Refusal("A0410", "concat of nothing")
-        return Shape(first.kind, (*first.dims[:axis], total, *first.dims[axis + 1 :]))
+        grid = first.grid if axis > 0 else None  # a sequence remembers its map until its length changes
+        return Shape(first.kind, (*first.dims[:axis], total, *first.dims[axis + 1 :]), grid)
 
     def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
         return tuple(here(len(s.axes)) if s.axes == output.axes else UNDEFINED for s in inputs)

@@ -31,10 +31,12 @@ def windows(word: str, length: Dim, size: Dim, stride: Dim, pads: tuple[Dim, Dim
 def windows_up(word: str, length: Dim, size: Dim, stride: Dim, pad: Dim) -> Dim:
     """As `windows`, rounded up (ceil_mode): the last one may hang over, but starts inside the map or its left padding.
 
-    Refuses a window that does not fit.
+    Refuses a window that hangs over by its stride or more, as torch does.
     """
-    windows(word, length, size, stride, (pad, pad))
-    return dim_min(ceil_div(length + 2 * pad - size, stride), (length + pad - 1) // stride) + 1
+    steps = ceil_div(length + 2 * pad - size, stride)
+    if compare(steps, 0, "<"):
+        windows(word, length, size, stride, (pad, pad))
+    return dim_min(steps, (length + pad - 1) // stride) + 1
 
 
 def same_padding(length: Dim, size: Dim, stride: Dim, dilation: Dim = 1) -> tuple[Dim, Dim]:

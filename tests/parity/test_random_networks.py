@@ -1,0 +1,142 @@
+"""Random networks against torch: shapes, arrays, multiply-adds (see tests/differential)."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import archdsl
+from archdsl.analysis.counts import Counts
+
+from ..differential.compare import compare
+from ..differential.coverage import missing, unknown
+from ..differential.generate import plan
+from ..differential.reference import walk
+from ..differential.run import cases, invalid_twin, quiet, replay
+from ..differential.shrink import shrink
+from ..differential.words import WORDS
+from ..differential.write import spec
+
+SEEDS = range(1_000_000, 1_000_240)
+TWINS = range(2_000_000, 2_000_100)
+GROUP = 40
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    with quiet():
+        yield
+
+
+@pytest.mark.parametrize("start", SEEDS[::GROUP])
+def test_networks(start: int) -> None:
+    for seed in range(start, start + GROUP):
+        made = plan(seed)
+        difference = compare(made)
+        assert difference is None, f"seed {seed}: {difference}\n{spec(made)}"
+
+
+def test_twins() -> None:
+    found: Counter[str] = Counter()
+    for seed in TWINS:
+        outcome = invalid_twin(seed)
+        assert outcome.difference is None, f"seed {seed}: {outcome.difference}\n{outcome.plan and spec(outcome.plan)}"
+        found[outcome.what] += 1
+    assert min(found["refused"], found["accepted"]) > 20, found
+
+
+@pytest.mark.parametrize("path", cases(), ids=lambda p: p.stem)
+def test_cases(path: Path) -> None:
+    case = json.loads(path.read_text())
+    difference = replay(case)
+    assert difference is None, f"{difference}\n{spec(case['plan'])}"
+
+
+def test_every_operator_is_covered() -> None:
+    assert missing() == [], "tests/differential/words_*.py: say what these layer words are in torch"
+    assert unknown() == []
+
+
+def test_every_word_occurs() -> None:
+    left = set(WORDS)
+    for seed in range(1000):
+        left -= {n.get("word") for n in walk(plan(seed))}
+        if not left:
+            return
+    assert left == set()
+
+
+def test_seeds_are_stable() -> None:
+    assert plan(7) == plan(7) != plan(8)
+
+
+# ---- the comparison can fail ----------------------------------------------------------------------------------------
+
+SMALL: dict[str, Any] = {
+    "container": "yaml", "parameters": {}, "inputs": {"input": ["map", [3, 8, 8], None]}, "default": {}, "tables": {},
+    "maps": {}, "parts": [],
+    "body": [
+        {"is": "layer", "word": "relu", "args": {}, "label": None},
+        {"is": "layer", "word": "conv", "args": {"size": 3, "width": 4, "stride": 2}, "label": None},
+        {"is": "layer", "word": "bn", "args": {}, "label": None},
+    ],
+}  # fmt: skip
+
+
+def test_equal() -> None:
+    assert compare(copy.deepcopy(SMALL), source=True, meta=True) is None
+
+
+def wrong(monkeypatch: pytest.MonkeyPatch, word: str, method: str, made: Any) -> str:
+    cls = archdsl.ir.operator.find_operator(word)  # type: ignore[attr-defined]
+    monkeypatch.setattr(cls, method, made)
+    found = compare(copy.deepcopy(SMALL), source=True)
+    assert found is not None
+    return found.kind
+
+
+def test_a_wrong_shape_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    from archdsl.ops.conv import Conv
+
+    true = Conv.output
+    assert wrong(monkeypatch, "conv", "output", lambda s, x: true(s, x).with_features(s.width + 1)) == "shape of conv"
+
+
+def test_wrong_arrays_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    from archdsl.ops.norm import BatchNorm
+
+    true = BatchNorm.tensors
+    assert wrong(monkeypatch, "bn", "tensors", lambda s, x: true(s, x)[:-1]) == "arrays of bn"
+
+
+def test_wrong_multiply_adds_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    from archdsl.ops.conv import Conv
+
+    true = Conv.macs
+    assert wrong(monkeypatch, "conv", "macs", lambda s, i, o: true(s, i, o) + 1) == "multiply-adds of conv"
+
+
+def test_wrong_code_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    from archdsl.ops.activation import Gelu, Relu
+
+    assert wrong(monkeypatch, "relu", "torch", lambda s, *x: Gelu(tanh=False).torch(*x)) == "values in eval"
+    assert Relu().torch is not None
+
+
+def test_a_failure_is_made_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    from archdsl.ops.norm import BatchNorm
+
+    monkeypatch.setattr(BatchNorm, "connections", lambda *_: 0)
+    monkeypatch.setattr(BatchNorm, "macs", lambda *_: 5)
+    large = next(
+        p for p in map(plan, range(200)) if len(p["body"]) > 4 and (d := compare(p)) and d.kind.endswith("of bn")
+    )
+    small = shrink(large, lambda p: (found := compare(p)) is not None and found.kind == "multiply-adds of bn")
+    assert len(list(walk(small))) == 1
+    assert Counts().macs == 0
