@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 
 from ..expr import Expr
@@ -141,11 +143,15 @@ class Conv(Operator):
 
     def torch(self, *inputs: Shape) -> TorchForm:
         shape = inputs[0]
-        rank = len(shape.space)
-        kernel, stride, dilation = spatial(self.word, shape, size=self.size, stride=self.stride, dilation=self.dilation)
         pads = self.padding(shape)
         symmetric = all(before == after for before, after in pads)
-        special = "Same" if self.same and not symmetric else "Causal" if self.causal else ""
+        if self.same and symmetric:
+            return replace(self._form(shape, pads, ""), general=self._form(shape, pads, "Same"))
+        return self._form(shape, pads, "Same" if self.same else "Causal" if self.causal else "")
+
+    def _form(self, shape: Shape, pads: Sequence[tuple[Dim, Dim]], special: str) -> TorchForm:
+        rank = len(shape.space)
+        kernel, stride, dilation = spatial(self.word, shape, size=self.size, stride=self.stride, dilation=self.dilation)
         padding = 0 if special else size(tuple(before for before, _ in pads))
         kwargs: dict[str, tuple[Constant, Slot]] = {
             "stride": (1, slot(size(stride), "stride")),

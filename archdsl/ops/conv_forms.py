@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 
 from ..expr import Name
@@ -73,15 +74,16 @@ class Depthwise(Operator):
         return self.conv(inputs[0]).reach(inputs, output)
 
     def torch(self, *inputs: Shape) -> TorchForm:
-        made = self.conv(inputs[0]).torch(*inputs).module
-        assert made is not None
+        return _converted(self.conv(inputs[0]).torch(*inputs), self._module)
+
+    def _module(self, made: TorchCall) -> TorchCall:
         features, width, *rest = made.args
         many = times(Name("features"), Name("multiplier"))
         width = Slot(width.value, Name("features") if self.multiplier == 1 else many)
         kwargs = tuple(
             (k, Slot(s.value, Name("features")) if k == "groups" else s, default) for k, s, default in made.kwargs
         )
-        return TorchForm(module=TorchCall(made.name, (features, width, *rest), kwargs), state=True)
+        return TorchCall(made.name, (features, width, *rest), kwargs)
 
 
 @operator
@@ -137,17 +139,25 @@ class SepConv(Operator):
         return 2
 
     def torch(self, *inputs: Shape) -> TorchForm:
-        inner = self.depthwise().torch(*inputs).module
-        assert inner is not None
         rank = len(inputs[0].space)
+        features = slot(inputs[0].features, "features")
+        return _converted(self.depthwise().torch(*inputs), lambda inner: self._module(inner, rank, features))
+
+    def _module(self, inner: TorchCall, rank: int, features: Slot) -> TorchCall:
         special = "Same" if inner.name.startswith("Same") else ""
         kwargs = tuple((k, s, d) for k, s, d in inner.kwargs if k not in ("groups", "bias"))
-        made = TorchCall(
+        return TorchCall(
             f"{special}SeparableConv{rank}d",
-            (slot(inputs[0].features, "features"), slot(self.width, "width"), inner.args[2]),
+            (features, slot(self.width, "width"), inner.args[2]),
             (*kwargs, ("bias", slot(self.bias), True)),
         )
-        return TorchForm(module=made, state=True)
+
+
+def _converted(form: TorchForm, module: Callable[[TorchCall], TorchCall]) -> TorchForm:
+    """The form of a layer whose module is made from that of another."""
+    assert form.module is not None
+    general = None if form.general is None else _converted(form.general, module)
+    return TorchForm(module=module(form.module), state=True, general=general)
 
 
 @operator

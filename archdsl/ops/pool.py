@@ -141,15 +141,16 @@ class _Pool(Operator):
         if self.word == "avgpool":
             keywords["count_include_pad"] = (True, slot(padding == 0 and not hanging))
         window = slot(size(kernel), "size")
+        any_size = TorchForm(
+            module=call(f"Same{self.torch_name}{rank}d", window, stride=keywords["stride"]),
+            function=call(f"same_{self.function_name}{rank}d", window, stride=keywords["stride"]),
+        )
         if not symmetric:
-            keywords = {"stride": keywords["stride"]}
-            return TorchForm(
-                module=call(f"Same{self.torch_name}{rank}d", window, **keywords),
-                function=call(f"same_{self.function_name}{rank}d", window, **keywords),
-            )
+            return any_size
         return TorchForm(
             module=call(f"nn.{self.torch_name}{rank}d", window, **keywords),
             function=call(f"F.{self.function_name}{rank}d", window, **keywords),
+            general=any_size if self.same else None,
         )
 
 

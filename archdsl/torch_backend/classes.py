@@ -243,15 +243,22 @@ class ClassWriter(JoinWriter):
     def side_output(self, nodes: Nodes, namers: Mapping[int, Namer]) -> None:
         sides = all_of(nodes, g.SideOutput)
         first = next(iter(sides.values()))
+        if first.training:
+            for pending in list(self.variables.pending):
+                self.settle(pending)
+        begun = len(self.forward)
         self.bodies({n: s.body for n, s in sides.items()}, namers)
         value = self.get({n: s.value for n, s in sides.items()})
         name = variable_name(first.name)
         code = self.read(value)
-        if first.training:
-            if value.variable is not None:
-                raise NotEmittedError("a training output of several lines outside a module")
-            code = py.IfExp(code and py.Name("self.training"), code, py.Lit(None))
-        self.forward.append(py.Assign(py.Name(name), code))
+        assign: list[py.Stmt] = [py.Assign(py.Name(name), code)]
+        if first.training and len(self.forward) > begun:
+            block = (*self.forward[begun:], *assign)
+            assign = [py.Assign(py.Name(name), py.Lit(None)), py.If(py.Name("self.training"), block)]
+            del self.forward[begun:]
+        elif first.training:
+            assign = [py.Assign(py.Name(name), py.IfExp(py.Name("self.training"), code, py.Lit(None)))]
+        self.forward.extend(assign)
         self.variables.holders[name] = Value(value.shapes, None, py.Name(name), 1, 0, frozenset({name}), name)
         self.sides.append((name, first.training))
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import re
-import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 
 from .. import expr as ex
 from ..diagnostics import Diagnostic, SpecError
@@ -20,6 +16,7 @@ from ..version import __version__
 from . import pycode as py
 from .classes import ClassWriter
 from .formulas import FEATURES, Formal, NotEmittedError, UnmergeableError, literal
+from .helper_texts import helper_texts
 from .members import variable_name
 from .pyprint import show as print_module
 from .taps import Taps
@@ -65,7 +62,7 @@ class Emitter:
         """A function of `x` that the file defines: what a def of the spec abbreviates."""
         base, number = variable_name(name), 2
         name = base
-        while self.functions.setdefault(name, body) != body or name in _helper_texts():
+        while self.functions.setdefault(name, body) != body or name in helper_texts():
             name, number = f"{base}{number}", number + 1
         return name
 
@@ -75,7 +72,7 @@ class Emitter:
         name = "".join(p[0].upper() + p[1:] for p in parts) or fallback
         if name[0].isdigit():
             name = f"Net{name}"
-        if not py.identifier(name) or name in _helper_texts():
+        if not py.identifier(name) or name in helper_texts():
             name += "Block"
         base, number = name, 2
         while name in self.class_names:
@@ -180,7 +177,7 @@ class Emitter:
         """The helpers that the classes mention, with those that these mention."""
         for writer in self.order:
             self.used |= writer.formulas.helpers
-        texts = _helper_texts()
+        texts = helper_texts()
         wanted: set[str] = set()
         waiting = [n for n in self.used if n in texts]
         while waiting:
@@ -399,24 +396,6 @@ def _shown(value: Constant) -> str:
 
 
 # ---- helpers --------------------------------------------------------------------------------------------------------
-
-
-@cache
-def _helper_texts() -> dict[str, tuple[str, frozenset[str]]]:
-    """Each helper's text, and the other helpers it mentions, in the order of their file."""
-    text = files("archdsl.torch_backend").joinpath("helpers.py").read_text(encoding="utf-8")
-    found: dict[str, tuple[str, frozenset[str]]] = {}
-    nodes: list[tuple[str, ast.stmt]] = []
-    for node in ast.parse(text).body:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef):
-            nodes.append((node.name, node))
-        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            nodes.append((node.targets[0].id, node))
-    known = {name for name, _ in nodes}
-    for name, node in nodes:
-        mentions = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} & known - {name}
-        found[name] = (textwrap.dedent(ast.get_source_segment(text, node) or ""), frozenset(mentions))
-    return found
 
 
 __all__ = ["Callable", "Emitter", "emit_source"]

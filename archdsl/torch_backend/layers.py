@@ -24,7 +24,7 @@ class LayerWriter(LookWriter):
 
     def apply(self, layers: Mapping[int, g.Layer], nodes: Nodes, path: tuple[str, ...], again: bool = False) -> None:
         """A layer at its path; `again` applies what was made there before."""
-        forms = {n: self.form(n, layer) for n, layer in layers.items()}
+        forms = self.forms(layers)
         form = next(iter(forms.values()))
         inputs = self.inputs(layers)
         self.named(inputs, form)
@@ -58,6 +58,12 @@ class LayerWriter(LookWriter):
     def inputs(self, nodes: Mapping[int, g.Layer | g.Invoke | g.Reuse]) -> list[Value]:
         count = len(next(iter(nodes.values())).inputs)
         return [self.get({n: node.inputs[at] for n, node in nodes.items()}) for at in range(count)]
+
+    def forms(self, layers: Mapping[int, g.Layer]) -> dict[int, TorchForm]:
+        """How a layer is written, in each lane; where that differs, as it can be written for all."""
+        found = {n: self.form(n, layer) for n, layer in layers.items()}
+        called = {(f.module and f.module.name, f.function and f.function.name) for f in found.values()}
+        return found if len(called) == 1 else {n: f.general or f for n, f in found.items()}
 
     def form(self, lane: int, layer: g.Layer) -> TorchForm:
         shapes = self.lanes[lane].instance.shapes

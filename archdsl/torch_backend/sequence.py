@@ -296,7 +296,7 @@ class Sequencer:
         first = next(iter(nodes.values()))
         if isinstance(first, g.Layer):
             layers = {n: node for n, node in nodes.items() if isinstance(node, g.Layer)}
-            forms = {n: writer.form(n, layer) for n, layer in layers.items()}
+            forms = writer.forms(layers)
             code = writer.constructed(layers, forms, [value])
             features = writer.layer_features(layers, [value])
         else:

@@ -27,14 +27,18 @@ CASES = [
     ("mobilenet_v2", "mobilenetv2", {}),
     ("mobilenet_v3_large", "mobilenetv3", {"size": "large"}),
     ("mobilenet_v3_small", "mobilenetv3", {"size": "small"}),
+    ("r3d_18", "video_resnet", {"net": "R3D"}),
+    ("mc3_18", "video_resnet", {"net": "MC3"}),
+    ("r2plus1d_18", "video_resnet", {"net": "R2P1D"}),
 ]
 VALUES = [c for c in CASES if not c[0].startswith("densenet") or c[0] == "densenet121"]
+VIDEO = ("r3d_18", "mc3_18", "r2plus1d_18")
 UNINITIALISED = {"init_weights": False}  # torchvision's own initialisation of these takes seconds
 
 
 def theirs_of(name: str) -> nn.Module:
     options = UNINITIALISED if name.startswith(("vgg", "googlenet")) else {}
-    return getattr(models, name)(**options)
+    return getattr(models.video if name in VIDEO else models, name)(**options)
 
 
 def arrays(module: nn.Module) -> list[tuple[str, tuple[int, ...]]]:
@@ -61,7 +65,13 @@ def test_same_numbers(name: str, spec: str, parameters: dict[str, str | bool]) -
     ours = archdsl.build(archdsl.load(spec, **parameters))
     ours.load_state_dict(theirs.state_dict(), strict=True)
     image = (
-        torch.randn(1, 3, 224, 224) if name.startswith(("vgg", "alexnet", "googlenet")) else torch.randn(2, 3, 96, 96)
+        torch.randn(2, 3, 4, 32, 32)
+        if name in VIDEO
+        else (
+            torch.randn(1, 3, 224, 224)
+            if name.startswith(("vgg", "alexnet", "googlenet"))
+            else torch.randn(2, 3, 96, 96)
+        )
     )
     if name != "alexnet":  # a batch of its own for the last batch norms
         image = image.expand(2, -1, -1, -1) * torch.tensor([1.0, 0.5])[:, None, None, None] if "bn" in name else image
