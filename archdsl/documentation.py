@@ -21,7 +21,7 @@ from .ir.operator import Argument, Operator, operators
 from .ops import PLANNED, SYNONYMS
 
 _PLACEHOLDERS = {
-    "axes": "SIZE", "whole": "N", "number": "NUMBER", "word": "WORD", "grid": "MAP", "factor": "NUMBER", "bool": "",
+    "axes": "SIZE", "whole": "N", "number": "NUMBER", "word": "WORD", "grid": "MAP", "factor": "NUMBER", "numbers": "NUMBERS", "bool": "",
 }  # fmt: skip
 _DEFAULT = re.compile(r"\s*\(default: (.+?)\)")
 _KINDS = {"map": "a map", "sequence": "a sequence", "vector": "a vector", "numbers": "whole numbers"}
@@ -232,7 +232,7 @@ def operators_page() -> str:
         lines += ["", f"## {family.capitalize()}"]
         for doc in docs:
             lines += ["", *_markdown(doc)]
-    planned = "These words belong to the language and are refused by name in this version:"
+    planned = "The language keeps these words for later; this version refuses them by name:"
     lines += ["", "## Not built yet", "", planned, ""]
     lines += textwrap.wrap(", ".join(f"`{word}`" for word in sorted(PLANNED)) + ".", 120)
     return "\n".join(lines) + "\n"

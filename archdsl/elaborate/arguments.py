@@ -172,7 +172,9 @@ class _Binder:
                 self.wrong(argument, "a word", found, value)
             return found
         found = evaluate(value, self.env)
-        if argument.type == "number" or (argument.type == "factor" and not isinstance(found, Size)):
+        if argument.type == "numbers" and isinstance(found, tuple) and not isinstance(found, Size):
+            return self.numbers(argument, found, value)
+        if argument.type in ("number", "numbers") or (argument.type == "factor" and not isinstance(found, Size)):
             if isinstance(found, bool) or not isinstance(found, int | Fraction | float | Poly):
                 self.wrong(argument, "a number", found, value)
             return self.ranged(argument, found, value)
@@ -183,6 +185,12 @@ class _Binder:
         if isinstance(found, bool) or not isinstance(found, int | Poly):
             self.wrong(argument, "a whole number" + (" or a size" * (argument.type == "axes")), found, value)
         return self.ranged(argument, found, value)
+
+    def numbers(self, argument: Argument, found: tuple[Constant, ...], value: ex.Expr) -> Constant:
+        for part in found or (None,):
+            if isinstance(part, bool) or not isinstance(part, int | Fraction | float | Poly):
+                self.wrong(argument, "a number or a list of numbers", found, value)
+        return found
 
     def ranged(self, argument: Argument, found: Number, value: ex.Expr) -> Constant:
         low = argument.minimum

@@ -296,6 +296,7 @@ _FITS: dict[str, Callable[[Constant], bool]] = {
     "axes": lambda v: all(map(_whole, v)) and bool(v) if isinstance(v, Size) else _whole(v),
     "whole": _whole,
     "number": _number,
+    "numbers": lambda v: all(map(_number, v)) and bool(v) if isinstance(v, tuple) else _number(v),
     "word": lambda v: isinstance(v, str),
     "grid": lambda v: isinstance(v, Grid),
     "factor": lambda v: all(map(_whole, v)) and bool(v) if isinstance(v, Size) else _number(v),

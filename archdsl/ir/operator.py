@@ -22,7 +22,7 @@ Axes: TypeAlias = "Dim | Size"
 """A number for every axis, or one an axis."""
 
 Use = Literal["position", "attribute", "flag", "switch", "value", "tied"]
-Type = Literal["axes", "whole", "number", "word", "grid", "factor", "bool"]
+Type = Literal["axes", "whole", "number", "word", "grid", "factor", "numbers", "bool"]
 Tool = Literal["fvcore", "thop"]
 Role = Literal["trained", "statistic", "counter", "frozen"]
 

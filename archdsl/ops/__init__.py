@@ -2,6 +2,7 @@
 
 from . import (
     activation,
+    arrange,
     attention,
     conv,
     conv_forms,
@@ -21,7 +22,7 @@ from . import (
 from .planned import PLANNED, SYNONYMS
 
 FAMILIES = (
-    activation, attention, conv, conv_forms, historical, linear, merge, norm, places, pool, recurrent, regularize, resample,
+    activation, arrange, attention, conv, conv_forms, historical, linear, merge, norm, places, pool, recurrent, regularize, resample,
     scale, sequence, shape,
 )  # fmt: skip
 

@@ -13,6 +13,15 @@ from .formula import call, name, slot, times
 _EPS = Fraction(1, 100_000)
 
 
+def _statistics(channels: tuple[Dim]) -> tuple[Tensor, ...]:
+    """What a normalisation remembers of its batches."""
+    return (
+        Tensor("running_mean", channels, "statistic"),
+        Tensor("running_var", channels, "statistic"),
+        Tensor("num_batches_tracked", (), "counter"),
+    )
+
+
 @operator
 class BatchNorm(Operator):
     """Batch normalisation of each channel (Ioffe & Szegedy 2015). Its running mean and variance are statistics,
@@ -37,12 +46,7 @@ class BatchNorm(Operator):
     def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
         channels = (inputs[0].features,)
         trained = (Tensor("weight", channels), Tensor("bias", channels)) if self.affine else ()
-        return (
-            *trained,
-            Tensor("running_mean", channels, "statistic"),
-            Tensor("running_var", channels, "statistic"),
-            Tensor("num_batches_tracked", (), "counter"),
-        )
+        return (*trained, *_statistics(channels))
 
     def counted_by(self, tool: Tool, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         return output.count * (1 + self.affine) * (1 if tool == "fvcore" else 2)
@@ -55,6 +59,51 @@ class BatchNorm(Operator):
             eps=(_EPS, slot(self.eps, "eps")),
             momentum=(Fraction(1, 10), slot(self.momentum, "momentum")),
             affine=(True, slot(self.affine)),
+        )
+        return TorchForm(module=made, state=True)
+
+
+@operator
+class InstanceNorm(Operator):
+    """Normalisation of each channel of each example over its places (Ulyanov et al. 2016).
+
+    With `momentum` it keeps running statistics, as `bn` does, and uses them outside of training.
+    """
+
+    word = "instancenorm"
+    family = "normalisation"
+    accepts = ("map",)
+
+    eps: Number = attribute("number", _EPS, "added to the variance", minimum=0)
+    momentum: Number | None = attribute(
+        "number", None, "weight of the newest batch in running statistics (default: none are kept)", minimum=0
+    )
+    affine: bool = switch("a trained scale and shift a channel")
+
+    def output(self, *inputs: Shape) -> Shape:
+        self.check_kind(inputs[0])
+        return inputs[0]
+
+    def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
+        channels = (inputs[0].features,)
+        trained = (Tensor("weight", channels), Tensor("bias", channels)) if self.affine else ()
+        return trained if self.momentum is None else (*trained, *_statistics(channels))
+
+    def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
+        return (GLOBAL,)  # mean and variance are of all places
+
+    def counted_by(self, tool: Tool, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        return output.count * (4 + self.affine if tool == "fvcore" else 2 + 2 * self.affine)
+
+    def torch(self, *inputs: Shape) -> TorchForm:
+        tenth = Fraction(1, 10)
+        made = call(
+            f"nn.InstanceNorm{len(inputs[0].space)}d",
+            slot(inputs[0].features, "features"),
+            eps=(_EPS, slot(self.eps, "eps")),
+            momentum=(tenth, slot(tenth if self.momentum is None else self.momentum, "momentum")),
+            affine=(False, slot(self.affine)),
+            track_running_stats=(False, slot(self.momentum is not None)),
         )
         return TorchForm(module=made, state=True)
 
@@ -123,6 +172,39 @@ class LayerNorm(Operator):
             "ChannelNorm" if inputs[0].kind == "map" else "nn.LayerNorm",
             slot(inputs[0].features, "features"),
             eps=(_EPS, slot(self.eps, "eps")),
+            elementwise_affine=(True, slot(self.affine)),
+        )
+        return TorchForm(module=made, state=True)
+
+
+@operator
+class RmsNorm(Operator):
+    """The features of each place divided by their root mean square (Zhang & Sennrich 2019), with a trained scale a
+    feature.
+    """
+
+    word = "rmsnorm"
+    family = "normalisation"
+    placewise = True
+
+    eps: Number = attribute("number", Fraction(1, 1_000_000), "added to the mean square", minimum=0)
+    affine: bool = switch("a trained scale a feature")
+
+    def output(self, *inputs: Shape) -> Shape:
+        self.check_kind(inputs[0])
+        return inputs[0]
+
+    def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
+        return (Tensor("weight", (inputs[0].features,)),) if self.affine else ()
+
+    def counted_by(self, tool: Tool, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        return 0
+
+    def torch(self, *inputs: Shape) -> TorchForm:
+        made = call(
+            "ChannelRMSNorm" if inputs[0].kind == "map" else "nn.RMSNorm",
+            slot(inputs[0].features, "features"),
+            eps=(None, slot(self.eps, "eps")),
             elementwise_affine=(True, slot(self.affine)),
         )
         return TorchForm(module=made, state=True)

@@ -3,10 +3,39 @@
 from __future__ import annotations
 
 from ..ir.dims import compare, show
-from ..ir.operator import Axes, Operator, Refusal, TorchCall, TorchForm, operator, position, spatial, value
+from ..ir.operator import Axes, Operator, Refusal, Slot, TorchCall, TorchForm, axes, operator, position, spatial, value
 from ..ir.reach import Reach, reach_of, window
 from ..ir.shapes import Shape, Size
 from .formula import slot
+
+
+@operator
+class Pad(Operator):
+    """Zeros on both sides of every axis of a map."""
+
+    word = "pad"
+    family = "places"
+    accepts = ("map",)
+
+    amount: Axes = position("axes", "zeros on both sides, an axis", minimum=0)
+
+    def output(self, *inputs: Shape) -> Shape:
+        shape = inputs[0]
+        self.check_kind(shape)
+        (amounts,) = spatial(self.word, shape, amount=self.amount)
+        return Shape("map", (shape.features, *(n + 2 * p for n, p in zip(shape.space, amounts, strict=True))))
+
+    def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
+        amounts = axes(self.amount, len(inputs[0].space))
+        return (reach_of([window(1, 1, amount) for amount in amounts]),)
+
+    def torch(self, *inputs: Shape) -> TorchForm:
+        amounts = axes(self.amount, len(inputs[0].space))
+        sides = Slot(tuple(p for p in reversed(amounts) for _ in range(2)))
+        module = slot(self.amount, "amount") if len(set(amounts)) == 1 and not isinstance(self.amount, Size) else sides
+        return TorchForm(
+            module=TorchCall(f"nn.ZeroPad{len(amounts)}d", (module,)), function=TorchCall("F.pad", (sides,))
+        )
 
 
 @operator

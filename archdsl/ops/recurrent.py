@@ -8,7 +8,8 @@ from typing import ClassVar
 from ..expr import Binary, Expr, Name
 from ..expr import Number as Literal
 from ..ir.dims import Dim
-from ..ir.operator import Operator, Tensor, TorchForm, flag, operator, position, switch
+from ..ir.operator import Operator, Tensor, Tool, TorchForm, Work, flag, operator, position, switch
+from ..ir.reach import GLOBAL, Reach
 from ..ir.shapes import Shape
 from .formula import call, slot
 
@@ -48,6 +49,19 @@ class _Recurrent(Operator):
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         length, features = inputs[0].dims
         return length * output.features * self.gates * (features + self.width)
+
+    def work(self, inputs: tuple[Shape, ...], output: Shape) -> Work:
+        biases = 2 * self.gates * output.count if self.bias else 0
+        return Work(biases, activation=(self.gates + (self.word == "lstm")) * output.count)
+
+    def counted_by(self, tool: Tool, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        if tool == "fvcore":  # which knows no recurrent layer
+            return 0
+        gate = inputs[0].features + self.width + (3 if self.bias else 1)
+        return output.count * (self.gates * gate + 4)
+
+    def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
+        return (GLOBAL,)  # the last state has seen every place
 
     def torch(self, *inputs: Shape) -> TorchForm:
         made = call(

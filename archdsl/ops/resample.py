@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from ..ir.dims import Dim, Poly, compare, show
+from ..ir.dims import Dim, Poly, compare, exact_div, show
 from ..ir.operator import (
     Axes,
     Operator,
@@ -87,10 +87,10 @@ class Upsample(Operator):
             factor = Fraction(repr(factor))
         if isinstance(factor, Fraction):
             long = length * factor.numerator
-            if compare(long % factor.denominator, 0, "==") is not True:
+            if compare(long % factor.denominator, 0, "==") is False:
                 times = f"{show(length)} * {float(factor):g}"
                 raise Refusal("A0416", f"upsample: {times} places do not come out whole", argument="factor")
-            return long // factor.denominator
+            return exact_div(long, factor.denominator)
         return length * factor
 
     def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:

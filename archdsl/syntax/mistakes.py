@@ -75,6 +75,8 @@ def _classify(source: str, column: int, piece: str) -> tuple[str, str, str | Non
     if _is_reserved_label(source, piece, previous, column):
         culprit = piece if piece in RESERVED else previous
         return "A0110", f"`{culprit}` is a reserved word", f'as a label write `"{culprit}": ...`', 0
+    if piece == "mixture":
+        return "A0902", "`mixture` is a word of the language that is kept for later", None, 0
     if piece == "=":
         return "A0111", "`=` stands only in signatures", f"write `{previous or 'name'} value`, without `=`", 0
     if piece == ";":

@@ -365,6 +365,28 @@ class Rescale(nn.Module):
         return x * self.factor + self.offset
 
 
+class Normalize(nn.Module):
+    """(x - mean) / std, both fixed; `axes` places follow the features."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        mean: float | tuple[float, ...],
+        std: float | tuple[float, ...],
+        axes: int = 0,
+    ) -> None:
+        super().__init__()
+        shape = (-1,) + (1,) * axes
+        for name, value in (("mean", mean), ("std", std)):
+            numbers = torch.tensor(value, dtype=torch.get_default_dtype()).view(shape)
+            self.register_buffer(name, numbers, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.std
+
+
 class Reshape(nn.Module):
     """The same numbers in another shape behind the batch; -1 follows from the others."""
 
@@ -386,6 +408,104 @@ class Tokens(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return tokens(x)
+
+
+def image(x: Tensor, size: tuple[int, ...]) -> Tensor:
+    """A sequence of places (n, places, c) as the map (n, c, ...) of this size."""
+    return x.transpose(1, 2).unflatten(2, size)
+
+
+class Image(nn.Module):
+    """A sequence of places (n, places, c) as the map (n, c, ...) of this size."""
+
+    def __init__(self, size: tuple[int, ...]) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        return image(x, self.size)
+
+
+def patches(
+    x: Tensor, size: int | tuple[int, ...], grid: tuple[int, ...] | None = None
+) -> Tensor:
+    """A map (n, c, ...) as a sequence of its patches; or a sequence of the places of a grid.
+
+    The places of a patch follow one another column by column, each with all its features.
+    """
+    if grid is not None:
+        x = image(x, grid)
+    axes = x.dim() - 2
+    for axis, length in enumerate(per_axis(size, axes)):
+        x = x.unflatten(2 + 2 * axis, (-1, length))
+    outer = [2 + 2 * axis for axis in range(axes)]
+    inner = [3 + 2 * axis for axis in reversed(range(axes))]
+    return x.permute([0] + outer + inner + [1]).flatten(1 + axes).flatten(1, axes)
+
+
+class Patches(nn.Module):
+    """The patches of a map, or of a sequence of the places of a grid, as a sequence."""
+
+    def __init__(
+        self, size: int | tuple[int, ...], grid: tuple[int, ...] | None = None
+    ) -> None:
+        super().__init__()
+        self.size, self.grid = size, grid
+
+    def forward(self, x: Tensor) -> Tensor:
+        return patches(x, self.size, self.grid)
+
+
+def pixel_shuffle(x: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Features of a map as places: so many times as many along each axis."""
+    axes = len(size)
+    x = x.unflatten(1, (-1, *size))
+    pairs = [axis for at in range(axes) for axis in (2 + axes + at, 2 + at)]
+    x = x.permute([0, 1] + pairs)
+    for axis in range(2, 2 + axes):
+        x = x.flatten(axis, axis + 1)
+    return x
+
+
+class PixelShuffle(nn.Module):
+    """Features of a map as places: so many times as many along each axis."""
+
+    def __init__(self, size: tuple[int, ...]) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        return pixel_shuffle(x, self.size)
+
+
+class Roll(nn.Module):
+    """Places moved on along some axes, around the end."""
+
+    def __init__(
+        self, shifts: int | tuple[int, ...], dims: int | tuple[int, ...]
+    ) -> None:
+        super().__init__()
+        self.shifts, self.dims = shifts, dims
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.roll(self.shifts, self.dims)
+
+
+def roll_grid(x: Tensor, shifts: tuple[int, ...], grid: tuple[int, ...]) -> Tensor:
+    """A sequence of the places of a grid, moved on along the axes of the grid, around the end."""
+    dims = list(range(1, 1 + len(grid)))
+    return x.unflatten(1, grid).roll(shifts, dims).flatten(1, len(grid))
+
+
+class RollGrid(nn.Module):
+    """A sequence of the places of a grid, moved on along the axes of the grid, around the end."""
+
+    def __init__(self, shifts: tuple[int, ...], grid: tuple[int, ...]) -> None:
+        super().__init__()
+        self.shifts, self.grid = shifts, grid
+
+    def forward(self, x: Tensor) -> Tensor:
+        return roll_grid(x, self.shifts, self.grid)
 
 
 class Transpose(nn.Module):
@@ -437,6 +557,27 @@ class Take(nn.Module):
 def layer_scale(features: int, value: float, axes: int) -> Tensor:
     """The factors of a layer scale, for features followed by `axes` places."""
     return torch.full((features,) + (1,) * axes, value)
+
+
+class DropPath(nn.Module):
+    """In training each example is zeroed with probability p and the others scaled by 1/(1 - p)."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return x
+        kept = torch.rand(x.shape[:1] + (1,) * (x.dim() - 1), device=x.device) >= self.p
+        return x * kept / (1 - self.p) if self.p < 1 else torch.zeros_like(x)
+
+
+class ChannelRMSNorm(nn.RMSNorm):
+    """Root mean square normalisation of the channels at each place of a map."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
 
 class ChannelNorm(nn.LayerNorm):

@@ -74,7 +74,8 @@ def sample(network: Network) -> dict[str, int]:
     names = sorted({s for shape in network.inputs.values() for d in shape.dims for s in dims.symbols(d)})
     for start in _SAMPLES:
         values = {name: start + 3 * at for at, name in enumerate(names)}
-        if all(_is_size(d, values) for s in network.root.shapes for d in s.dims) and _accepted(network, values):
+        whole = all(_is_size(d, values) for s in network.root.shapes for d in (*s.dims, *(s.grid or ())))
+        if whole and _accepted(network, values):
             return values
     return dict.fromkeys(names, 64)
 
