@@ -9,7 +9,7 @@ from ..expr import Binary, Expr, Name
 from ..expr import Number as Literal
 from ..ir.dims import Dim, compare, exact_div, show
 from ..ir.operator import Axes, Operator, Refusal, Slot, TorchCall, TorchForm, axes, operator, position, spatial
-from ..ir.reach import Reach, reach_of, resampled, window
+from ..ir.reach import UNDEFINED, Reach, reach_of, resampled, window
 from ..ir.shapes import Shape, Size
 from .formula import call, size, slot
 
@@ -181,6 +181,9 @@ class Roll(Operator):
         self.check_kind(inputs[0])
         self._amounts(inputs[0])
         return inputs[0]
+
+    def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
+        return (UNDEFINED,)  # what comes in around the end is no window
 
     def torch(self, *inputs: Shape) -> TorchForm:
         amounts = self._amounts(inputs[0])
