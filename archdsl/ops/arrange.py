@@ -91,9 +91,8 @@ class Patches(Operator):
     def torch(self, *inputs: Shape) -> TorchForm:
         _, patch = self._cut(inputs[0])
         args: tuple[Slot, ...] = (slot(size(patch), "size"),)
-        if inputs[0].kind == "sequence":
-            args = (*args, grid_slot(self.word, inputs[0]))
-        return TorchForm(module=TorchCall("Patches", args), function=TorchCall("patches", args))
+        kwargs = (("grid", grid_slot(self.word, inputs[0]), None),) if inputs[0].kind == "sequence" else ()
+        return TorchForm(module=TorchCall("Patches", args, kwargs), function=TorchCall("patches", args, kwargs))
 
 
 @operator

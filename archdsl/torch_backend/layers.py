@@ -41,7 +41,7 @@ class LayerWriter(LookWriter):
                 calls = {n: f.trained for n, f in forms.items() if f.trained is not None}
                 self.install(path, self.call(layers, calls, inputs, None))
             code = self.fitting(inputs, lambda codes: py.Call(member, (self.applied(layers, forms, inputs, codes),)))
-        elif any(f.state or f.function is None for f in forms.values()):
+        elif any(f.state or f.function is None for f in forms.values()) or _varies(forms):
             if not again:
                 self.install(path, self.constructed(layers, forms, inputs))
             code = self.fitting(inputs, lambda codes: py.Call(member, tuple(codes)))
@@ -288,6 +288,14 @@ class LayerWriter(LookWriter):
                 return None
             names[name] = found
         return ex.substitute(writer.result_features, names)
+
+
+def _varies(forms: Mapping[int, TorchForm]) -> bool:
+    """Whether a function's arguments are not the same in all lanes: then a module is made with them."""
+    if any(f.module is None or f.function is None for f in forms.values()):
+        return False
+    calls = [f.function for f in forms.values() if f.function is not None]
+    return len({(tuple(s.value for s in c.args), tuple(s.value for _, s, _ in c.kwargs)) for c in calls}) > 1
 
 
 def slot_name(slot: Slot, at: int) -> str:

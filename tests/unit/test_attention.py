@@ -131,3 +131,9 @@ module block w, s on TxD: |
     source = archdsl.compile(archdsl.loads(text))
     assert "scale=1 / window" in source
     assert "self.block2 = Block(6, 3)" in source
+
+
+def test_a_function_whose_arguments_differ_is_a_module() -> None:
+    """What `forward` cannot know is given when the module is made."""
+    text = "input: 8x16x16\nmodule merge on TxD:\n  patches 2 -> linear 8\nlayers:\n  tokens\n  merge\n  merge\n"
+    assert "self.patches1 = Patches(2, " in archdsl.compile(archdsl.loads(text))
