@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import gc
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,7 +63,8 @@ def analyze(network: Network) -> Analysis:
     >>> analyze(load("lenet5")).totals.of(training=False).parameters
     60000
     """
-    return _analyze(network)
+    with _uncollected():
+        return _analyze(network)
 
 
 def from_json(text_or_object: str | bytes | Mapping[str, object]) -> Network:
@@ -140,12 +143,14 @@ class Project:
         collector = Collector()
         if text is not None:
             self.library = Library(folder, collector)
-            self.spec = self.library.read(text, folder)
+            with _uncollected():
+                self.spec = self.library.read(text, folder)
         else:
             assert path is not None
             found = find_spec(str(path))
             self.library = Library(found.parent, collector)
-            self.spec = self.library.open(found)
+            with _uncollected():
+                self.spec = self.library.open(found)
 
     def network(self, overrides: Mapping[str, Constant]) -> Network:
         """The network at some parameters; raises SpecError with every mistake found."""
@@ -153,7 +158,8 @@ class Project:
         elaborator = Elaborator(self.library, collector)
         network: Network | None = None
         try:
-            network = elaborator.network(self.spec, overrides)
+            with _uncollected():
+                network = elaborator.network(self.spec, overrides)
         except SpecError as error:
             elaborator.take(error)
         collector.raise_errors()
@@ -171,6 +177,18 @@ class Project:
         found: list[dict[str, Constant]] = [{}]
         found.extend({head: resolver.cell(cell)} for _, head, cell, _ in rows_as_variants(self.spec))
         return found
+
+
+@contextmanager
+def _uncollected() -> Generator[None]:
+    """Without Python's search for cycles: what is made here is kept, and the search would visit all of it again and again."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
 
 
 def _constant(name: str, value: Parameter, resolver: Parameters) -> Constant:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
+from functools import lru_cache
+from operator import add, attrgetter
 
 from ..ir.dims import Dim
 from ..ir.graph import (
@@ -25,6 +27,7 @@ from ..ir.graph import (
     SideOutput,
 )
 from ..ir.lookup import arms
+from ..ir.operator import Operator
 from ..ir.shapes import Shape
 from ..records import dataclass
 
@@ -51,10 +54,12 @@ class Counts:
         return self.parameters + self.statistics + self.frozen
 
     def __add__(self, other: Counts) -> Counts:
-        return Counts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+        if self is NOTHING or other is NOTHING:
+            return other if self is NOTHING else self
+        return Counts(*map(add, _numbers(self), _numbers(other)))
 
     def __mul__(self, times: Dim) -> Counts:
-        return Counts(*(getattr(self, f.name) * times for f in fields(self)))
+        return Counts(*(number * times for number in _numbers(self)))
 
     def without_arrays(self) -> Counts:
         """The work alone: for what uses the arrays of another layer."""
@@ -62,6 +67,7 @@ class Counts:
 
 
 NOTHING = Counts()
+_numbers = attrgetter(*(f.name for f in fields(Counts)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,8 @@ class Totals:
     training: Counts = NOTHING
 
     def __add__(self, other: Totals) -> Totals:
+        if self is NONE or other is NONE:
+            return other if self is NONE else self
         return Totals(self.always + other.always, self.training + other.training)
 
     def __mul__(self, times: Dim) -> Totals:
@@ -82,20 +90,24 @@ class Totals:
         return self.always + self.training if training else self.always
 
 
+NONE = Totals()
 _ROLES = {"trained": "parameters", "statistic": "statistics", "counter": "counters", "frozen": "frozen"}
 
 
 def layer_counts(layer: Layer, shapes: Sequence[Shape]) -> Counts:
     """The counts of one layer; arrays it shares with another are that one's."""
-    inputs = tuple(shapes[v] for v in layer.inputs)
-    output = shapes[layer.output]
+    inputs = tuple([shapes[v] for v in layer.inputs])
+    return _counts(layer.operator, inputs, shapes[layer.output], tuple([name for name, _ in layer.tied]))
+
+
+@lru_cache(maxsize=1 << 14)
+def _counts(op: Operator, inputs: tuple[Shape, ...], output: Shape, shared: tuple[str, ...]) -> Counts:
+    """Equal layers are counted once."""
     found: dict[str, Dim] = {}
-    shared = {name for name, _ in layer.tied}
-    for tensor in layer.operator.tensors(*inputs):
+    for tensor in op.tensors(*inputs):
         if tensor.name not in shared:
             role = _ROLES[tensor.role]
             found[role] = found.get(role, 0) + tensor.count
-    op = layer.operator
     return Counts(**found, macs=op.macs(inputs, output), connections=op.connections(inputs, output))
 
 
@@ -104,6 +116,7 @@ class Counter:
 
     def __init__(self) -> None:
         self._known: dict[int, Totals] = {}
+        self._nodes: dict[int, tuple[Node, Totals]] = {}
 
     def instance(self, instance: Instance) -> Totals:
         """The totals of a module or a whole network."""
@@ -114,16 +127,22 @@ class Counter:
 
     def body(self, body: Body, shapes: Sequence[Shape]) -> Totals:
         """The totals of some nodes whose values have these shapes."""
-        total = Totals()
+        total = NONE
         for node in body:
             total = total + self.node(node, shapes)
         return total
 
     def node(self, node: Node, shapes: Sequence[Shape]) -> Totals:
-        """The totals of one node."""
+        """The totals of one node; what holds others is counted once, however often it is asked for."""
+        if isinstance(node, Layer):
+            return Totals(layer_counts(node, shapes))
+        known = self._nodes.get(id(node))
+        if known is None:
+            known = self._nodes[id(node)] = node, self._node(node, shapes)
+        return known[1]
+
+    def _node(self, node: Node, shapes: Sequence[Shape]) -> Totals:
         match node:
-            case Layer():
-                return Totals(layer_counts(node, shapes))
             case Invoke():
                 return self.instance(node.instance)
             case Level() | Line() | Choice():
@@ -135,7 +154,7 @@ class Counter:
                 work = Counts(macs=node.operator.macs(inputs, shapes[node.output]))
                 return self.bodies([a.body for a in node.arms], shapes) + Totals(work)
             case Repeat():
-                total = Totals()
+                total = NONE
                 for run in node.runs:
                     total = total + self.body(run.body, shapes) * run.count
                 return total
@@ -146,10 +165,10 @@ class Counter:
                 inner = self.body(node.body, shapes)
                 return Totals(inner.always.without_arrays(), inner.training.without_arrays())
             case _:
-                return Totals()
+                return NONE
 
     def bodies(self, bodies: Sequence[Body], shapes: Sequence[Shape]) -> Totals:
-        total = Totals()
+        total = NONE
         for body in bodies:
             total = total + self.body(body, shapes)
         return total

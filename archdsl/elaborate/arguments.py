@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import field
 from fractions import Fraction
+from functools import cache
 from typing import NoReturn
 
 from .. import expr as ex
@@ -42,21 +43,45 @@ class _Given:
 
 def bind_operator(cls: type[Operator], file: File, env: Env, arguments: Iterable[t.Argument], span: Span) -> Binding:
     """The operator a call makes. The file's `default` stands unless the line says otherwise."""
-    line = _Binder(cls, env, file.grids).take(arguments)
-    default = _Binder(cls, file.env(), file.grids).take(file.spec.defaults.get(cls.word, ()))
+    given = _Binder(cls, env, file.grids).take(arguments)
+    defaults = file.spec.defaults.get(cls.word)
+    if defaults:
+        given = _over(_Binder(cls, file.env(), file.grids).take(defaults), given, cls)
+    for name in _form(cls).required:
+        if name not in given.values:
+            fail("A0301", f"{cls.word} needs its {_shown(name)}", span, _usage(cls))
+    return Binding(cls(**given.values), tuple(given.expressions.items()), given.references, given.spans)
+
+
+def _over(default: _Given, line: _Given, cls: type[Operator]) -> _Given:
+    """What a line says, and the file's defaults of which it does not speak."""
     said = set(line.values)
     if said & set(cls.exclusive):
         said |= set(cls.exclusive)
-    values = {k: v for k, v in default.values.items() if k not in said} | line.values
-    expressions = {k: v for k, v in default.expressions.items() if k not in said} | line.expressions
-    for argument in cls.arguments():
-        if argument.required and argument.name not in values:
-            fail("A0301", f"{cls.word} needs its {_shown(argument.name)}", span, _usage(cls))
-    return Binding(
-        cls(**values),
-        tuple(expressions.items()),
+    return _Given(
+        {k: v for k, v in default.values.items() if k not in said} | line.values,
+        {k: v for k, v in default.expressions.items() if k not in said} | line.expressions,
         default.references | line.references,
         default.spans | line.spans,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """The arguments of an operator by the names the language has for them, those with a place, those that must be given."""
+
+    known: dict[str, Argument]
+    positions: tuple[Argument, ...]
+    required: tuple[str, ...]
+
+
+@cache
+def _form(cls: type[Operator]) -> _Form:
+    arguments = cls.arguments()
+    return _Form(
+        {_shown(a.name): a for a in arguments},
+        tuple(a for a in arguments if a.use == "position"),
+        tuple(a.name for a in arguments if a.required),
     )
 
 
@@ -72,8 +97,8 @@ def _usage(cls: type[Operator]) -> str:
 class _Binder:
     def __init__(self, cls: type[Operator], env: Env, grids: dict[str, Grid]) -> None:
         self.cls, self.env, self.grids = cls, env, grids
-        self.known = {_shown(a.name): a for a in cls.arguments()}
-        self.positions = [a for a in cls.arguments() if a.use == "position"]
+        form = _form(cls)
+        self.known, self.positions = form.known, form.positions
         self.given = _Given()
         self.exclusive: str | None = None
         self.taken = 0

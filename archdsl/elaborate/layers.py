@@ -35,7 +35,7 @@ def layer(b: Builder, site: Site, cls: type[Operator]) -> Made:
         abbreviation=b.defs[-1].signature.name if b.defs else None,
         span=call.span,
     )
-    shapes = b.known((*inputs, y))
+    shapes = b.known((*inputs, y)) if ties or path is not None else None
     tensors = {} if shapes is None else {a.name: a for a in binding.operator.tensors(*shapes[:-1])}
     _check_ties(b, ties, tensors, binding.spans, call.span)
     if path is not None:
@@ -49,7 +49,7 @@ def _references(b: Builder, cls: type[Operator], binding: Binding, x: int) -> tu
     """What a layer takes of others: nodes that fetch values, its inputs, and the arrays it shares."""
     nodes: list[g.Node] = []
     inputs, ties = [x], Ties()
-    for argument in cls.arguments():
+    for argument in cls.arguments() if binding.references else ():
         ref = binding.references.get(argument.name)
         if ref is None:
             continue

@@ -39,6 +39,7 @@ class File:
     parameters: Parameters
     grids: dict[str, Grid]
     memo: dict[object, Instance] = field(default_factory=dict[object, Instance])
+    _env: Env | None = None
 
     def words(self, word: str) -> bool:
         """Whether a word is the name of a layer, a module, a table or another file here."""
@@ -48,7 +49,9 @@ class File:
 
     def env(self) -> Env:
         """The names every body of the file sees: its parameters."""
-        return Env({n: Bound(v) for n, v in self.scope.names.items()}, self.words)
+        if self._env is None:
+            self._env = Env({n: Bound(v) for n, v in self.scope.names.items()}, self.words)
+        return self._env
 
 
 @dataclass(frozen=True)

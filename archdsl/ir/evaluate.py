@@ -50,6 +50,8 @@ class Env:
 
     def express(self, expr: ex.Expr) -> ex.Expr:
         """`expr` in the words of the enclosing definition."""
+        if isinstance(expr, ex.Number | ex.Text):
+            return expr
         replaced = {n: b.expression for n, b in self.names.items() if b.expression is not None}
         return ex.substitute(expr, replaced)
 

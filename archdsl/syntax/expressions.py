@@ -17,6 +17,7 @@ from .sections import Fragment, SourceLine
 
 MAX_NESTING = 64
 MAX_EXPRESSION_DEPTH = 100
+MAX_DIGITS = 40
 
 Node = TypeVar("Node")
 
@@ -269,9 +270,17 @@ class ExpressionBuilder:
 
     def number(self, token: ParseNode) -> Fraction:
         text = str(token)
-        if len(text) > 40 or ("e" in text.lower() and abs(int(re.split("[eE]", text)[1])) > 60):
+        if len(text) > MAX_DIGITS or ("e" in text.lower() and abs(int(re.split("[eE]", text)[1])) > 60):
             fail("A0801", "a number this large or small is surely a slip", self.span(token))
-        return Fraction(text.replace("_", ""))
+        return Fraction(int(text)) if text.isdecimal() else Fraction(text.replace("_", ""))
+
+    def dim(self, token: Token, start: int, end: int) -> ex.Expr:
+        """A stretch of a token as an expression; most are numbers, which need no parser."""
+        text = token[start:end]
+        if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS:
+            line, column = token.line, token.column + start
+            return ex.Number(Fraction(int(text)), self.fragment.place(line, column, line, column + end - start))
+        return parse_expression(self.inner(token, start, end))
 
     def dims(self, token: Token) -> tuple[ex.Expr, ...]:
         """The dimensions of `CxHxW`, `(2C)x(H/2)`: parts between `x` outside parentheses."""
@@ -279,6 +288,6 @@ class ExpressionBuilder:
         for at, char in enumerate(text + "x"):
             depth += (char == "(") - (char == ")")
             if depth == 0 and char in "x\u00d7":
-                dims.append(parse_expression(self.inner(token, start, at)))
+                dims.append(self.dim(token, start, at))
                 start = at + 1
         return tuple(dims)

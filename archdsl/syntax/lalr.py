@@ -57,7 +57,7 @@ Terminal: TypeAlias = "tuple[Callable[[str, int], re.Match[str] | None], str, bo
 class Rule:
     """One production: how many children it takes, and which node it makes of them."""
 
-    __slots__ = ("data", "inlined", "keep", "origin", "plain", "size", "trailing")
+    __slots__ = ("data", "inlined", "keep", "origin", "plain", "size", "through", "trailing")
 
     def __init__(self, origin: str, size: int, data: str, inlined: bool, keep: list[list[int]], trailing: int) -> None:
         self.origin = origin
@@ -70,6 +70,8 @@ class Rule:
         self.trailing = trailing
         """How many absent ones follow."""
         self.plain = not trailing and keep == [[i, 0, 0] for i in range(size)]
+        self.through = self.plain and inlined and size == 1
+        """Whether the one child stands for the node as it is."""
 
     def node(self, children: list[Any]) -> Any:
         """The node of some children, with its place."""
@@ -84,7 +86,9 @@ class Rule:
         for number, expand, absent in self.keep:
             if absent:
                 kept += [None] * absent
-            if expand:
+            if expand and not kept:
+                kept = children[number].children  # the list goes on growing: a rule's repetition is as long as its text
+            elif expand:
                 kept += children[number].children
             else:
                 kept.append(children[number])
@@ -259,6 +263,10 @@ class _Run:
 
     def _reduce(self, rule: Rule) -> None:
         stack, values, size = self.stack, self.values, rule.size
+        if rule.through:
+            stack.pop()
+            stack.append(self.parser.states[stack[-1]][1][rule.origin])
+            return
         children: list[Any] = []
         if size:
             children = values[-size:]

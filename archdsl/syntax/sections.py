@@ -37,11 +37,13 @@ class Fragment:
         """The span in the file of a stretch of `text` (1-based lines and columns of `text`, the end exclusive)."""
         end_line = line if end_line is None else end_line
         end_column = column + 1 if end_column is None else end_column
-        first, last = self._line(line), self._line(end_line)
+        first = self._line(line)
+        last = first if end_line == line else self._line(end_line)
         return Span(self.file, first.line, first.column + column - 1, last.line, last.column + end_column - 1)
 
     def _line(self, number: int) -> SourceLine:
-        return self.lines[min(max(number, 1), len(self.lines)) - 1]
+        lines = self.lines
+        return lines[number - 1] if 1 <= number <= len(lines) else lines[0 if number < 1 else -1]
 
     @property
     def span(self) -> Span:

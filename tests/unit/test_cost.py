@@ -1,0 +1,109 @@
+"""Cost follows the length of the spec, not the depth of the network. Calls are counted, not seconds."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+import archdsl
+from archdsl.analysis import counts
+from archdsl.ops.conv import Conv
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often convolutions are asked for a shape, and layers counted."""
+    found: Counter[str] = Counter()
+    counts._counts.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    for name in ("output", "macs", "tensors"):
+        method = getattr(Conv, name)
+
+        def counting(self: Conv, *shapes: object, _name: str = name, _method: Callable[..., object] = method) -> object:
+            found[_name] += 1
+            return _method(self, *shapes)
+
+        monkeypatch.setattr(Conv, name, counting)
+    return found
+
+
+def calls(action: Callable[[], object]) -> int:
+    """How many functions are called."""
+    count = 0
+
+    def profile(frame: object, event: str, argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    action()  # what is made once is made now
+    counts._counts.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    sys.setprofile(profile)
+    try:
+        action()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def analyzed(text: str) -> Callable[[], object]:
+    return lambda: archdsl.analyze(archdsl.loads(text))
+
+
+def repeated(times: int) -> str:
+    return f"input: 64x8x8\nmodule unit:\n  conv 3x3, 64 -> bn -> relu\nlayers:\n  [unit] x {times}\n"
+
+
+@pytest.mark.parametrize("times", [2, 1000, 1_000_000])
+def test_equal_iterations_are_evaluated_once(times: int, asked: Counter[str]) -> None:
+    found = archdsl.analyze(archdsl.loads(repeated(times)))
+    assert found.totals.of(training=False).macs == times * 64 * 64 * 9 * 64
+    assert asked["output"] == 1
+    assert asked["macs"] == 1
+
+
+def test_a_repeat_costs_the_same_however_often() -> None:
+    few, many = calls(analyzed(repeated(3))), calls(analyzed(repeated(300_000)))
+    assert abs(many - few) < few / 10
+
+
+def test_a_module_called_again_is_not_built_again(asked: Counter[str]) -> None:
+    module = "input: 64x8x8\nmodule unit:\n  conv 3x3, 64\nlayers:\n"
+    archdsl.analyze(archdsl.loads(module + "  unit\n" * 30))
+    assert asked["output"] == 1
+
+
+def test_equal_layers_are_counted_once(asked: Counter[str]) -> None:
+    archdsl.analyze(archdsl.loads("input: 64x8x8\nlayers:\n" + "  conv 3x3, 64\n" * 30))
+    assert asked["output"] == 30
+    assert asked["macs"] == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        lambda n: "input: 8x64x64\nlayers:\n" + "".join(f"  conv 3x3, {i}\n" for i in range(1, n + 1)),
+        lambda n: f"input: 8x64x64\nlayers:\n  for i in 1..{n}:\n    conv 3x3, i\n",
+        lambda n: f"input: 8x64x64\nmodule unit c:\n  conv 3x3, c -> relu\nlayers:\n  for i in 1..{n}:\n    unit i\n",
+        lambda n: "input: 8x64x64\nlayers:\n" + "".join(f"  c{i}: conv 3x3, {i}\n" for i in range(1, n + 1)),
+    ],
+    ids=["lines", "loop", "modules", "labels"],
+)
+def test_different_parts_cost_in_proportion(text: Callable[[int], str]) -> None:
+    small, large = calls(analyzed(text(100))), calls(analyzed(text(400)))
+    assert large < 4.2 * small
+
+
+def test_the_whole_of_gpt_3_is_as_long_as_its_spec() -> None:
+    table = "table sizes: |\n  size | layers | d | h\n  a | {} | 12288 | 96\n"
+    head = "network: GPT\nextends: gpt2.yaml\nparameters: {size: a, context: 2048}\ninput: 2048 below vocab\n"
+    folder = archdsl.api.find_spec("gpt2").parent
+
+    def found(layers: int) -> archdsl.Analysis:
+        return archdsl.analyze(archdsl.loads(head + table.format(layers), name="gpt.yaml", folder=folder))
+
+    totals = found(96).totals.of(training=False)
+    assert totals.parameters == 174_604_259_328
+    assert f"{totals.macs / 10**12:.3f}" == "367.402"
+    assert calls(lambda: found(96)) == calls(lambda: found(2))
