@@ -1,0 +1,164 @@
+"""Which independent implementation stands against which spec and variant: how to make it, feed it and run it.
+
+Used by the comparison table (`benchmarks/zoo.py`). Everything is made with random initial weights; nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import torch
+from torch import Tensor, nn
+
+from .torchvision_models import models
+
+Inputs = tuple[Tensor, ...]
+Settings = Mapping[str, str]
+
+
+def image(*size: int) -> Callable[[], Inputs]:
+    """A random image (or clip) of this size, by itself."""
+    return lambda: (torch.randn(1, *size),)
+
+
+def tokens(below: int, *lengths: int) -> Callable[[], Inputs]:
+    """Random whole numbers, one sequence a length."""
+    return lambda: tuple(torch.randint(below, (1, length)) for length in lengths)
+
+
+def main_output(module: nn.Module, inputs: Inputs) -> Tensor:
+    """The main output of a module, which may give several."""
+    made = module(*inputs)
+    return made if isinstance(made, Tensor) else made[0]
+
+
+@dataclass(frozen=True)
+class Peer:
+    """An implementation that nobody here wrote. `tolerance` is relative to the largest output."""
+
+    title: str
+    build: Callable[[], nn.Module]
+    inputs: Callable[[], Inputs] = image(3, 224, 224)
+    dialect: str | None = None
+    tolerance: float = 0
+    run: Callable[[nn.Module, Inputs], Tensor] = main_output
+    run_theirs: Callable[[nn.Module, Inputs], Tensor] = main_output
+
+    def state(self, theirs: nn.Module) -> dict[str, Tensor]:
+        """Its arrays by its own names."""
+        return theirs.state_dict()
+
+
+def peer_of(spec: str, settings: Settings) -> Peer | None:
+    """The peer of a bundled spec at these parameters; None where no library installed for the tests has one."""
+    for family in (_torchvision, _tokens):
+        peer = family(spec, settings)
+        if peer is not None:
+            return peer
+    return None
+
+
+def _torchvision(spec: str, settings: Settings) -> Peer | None:
+    name = _torchvision_name(spec, settings)
+    if name == "vit":
+        names = {"Base": "vit_b_16", "Large": "vit_l_16", "Huge": "vit_h_14"}
+        build = getattr(models, names[settings["size"]])
+        # torch's attention and ours put the same products together in another order
+        return Peer(f"torchvision {names[settings['size']]}", build, dialect="torchvision", tolerance=1e-5)
+    if name is None:
+        return None
+    options = {"init_weights": False} if name.startswith(("vgg", "googlenet")) else {}
+    size = (3, 227, 227) if name == "alexnet" else (3, 224, 224)
+    return Peer(f"torchvision {name}", lambda: getattr(models, name)(**options), image(*size))
+
+
+def _torchvision_name(spec: str, settings: Settings) -> str | None:
+    match spec:
+        case "vgg":
+            layers = {"A": 11, "B": 13, "D": 16, "E": 19}.get(settings["config"])
+            return None if layers is None else f"vgg{layers}{'_bn' if settings['batchnorm'] == 'yes' else ''}"
+        case "densenet":
+            return f"densenet{settings['depth']}"
+        case "squeezenet":
+            return {"1": "squeezenet1_0", "1.1": "squeezenet1_1"}[settings["version"]]
+        case "mobilenetv2":
+            return "mobilenet_v2"
+        case "mobilenetv3":
+            return f"mobilenet_v3_{settings['size']}"
+        case "alexnet_one_column":
+            return "alexnet"
+        case "googlenet_torchvision":
+            return "googlenet"
+        case "vit":
+            return "vit" if settings["patch"] == {"Huge": "14"}.get(settings["size"], "16") else None
+        case _ if spec.startswith("resnet") and settings.get("shortcuts") == "B":
+            bottleneck = int(settings["depth"]) >= 50
+            if bottleneck and settings["stride_in"] != "3x3":
+                return None  # the paper's stride is not torchvision's
+            return f"resnet{settings['depth']}"
+        case _:
+            return None
+
+
+def _tokens(spec: str, settings: Settings) -> Peer | None:
+    match spec:
+        case "gpt2":
+            return _gpt2(settings)
+        case "transformer":
+            return _transformer(settings)
+        case _:
+            return None
+
+
+def _gpt2(settings: Settings) -> Peer:
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    sizes = {"small": (12, 768, 12), "medium": (24, 1024, 16), "large": (36, 1280, 20), "xl": (48, 1600, 25)}
+    layers, width, heads = sizes[settings["size"]]
+    config = GPT2Config(n_layer=layers, n_embd=width, n_head=heads)
+    return Peer(
+        "transformers GPT2LMHeadModel",
+        lambda: GPT2LMHeadModel(config),
+        tokens(50257, 32),
+        "huggingface",
+        tolerance=1e-4,
+        run_theirs=lambda module, inputs: module(*inputs).logits,
+    )
+
+
+def _transformer(settings: Settings) -> Peer:
+    width, heads, layers = {"base": (512, 8, 6), "big": (1024, 16, 6)}[settings["size"]]
+    return Peer(
+        "torch.nn.TransformerEncoder, -Decoder",
+        lambda: TorchTransformer(int(settings["vocab"]), width, heads, layers),
+        tokens(1000, 12, 10),
+        "torch",
+        tolerance=1e-5,
+    )
+
+
+class TorchTransformer(nn.Module):
+    """torch's layers as the paper has them: no norm behind the stacks, one matrix of embeddings for all three uses."""
+
+    def __init__(self, vocabulary: int, width: int, heads: int, layers: int) -> None:
+        super().__init__()
+        shared = {"d_model": width, "nhead": heads, "dim_feedforward": 4 * width, "batch_first": True}
+        self.embed = nn.Embedding(vocabulary, width)
+        self.encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(**shared), layers, enable_nested_tensor=False)
+        self.decoder = nn.TransformerDecoder(nn.TransformerDecoderLayer(**shared), layers)
+
+    def forward(self, source: Tensor, target: Tensor) -> Tensor:
+        memory = self.encoder(self.placed(source))
+        mask = nn.Transformer.generate_square_subsequent_mask(target.shape[1])
+        return self.decoder(self.placed(target), memory, tgt_mask=mask) @ self.embed.weight.T
+
+    def placed(self, numbers: Tensor) -> Tensor:
+        width = self.embed.embedding_dim
+        places, waves = torch.arange(numbers.shape[1])[:, None], torch.arange(0, width, 2)
+        angles = places / 10000 ** (waves / width)
+        return self.embed(numbers) * math.sqrt(width) + torch.stack([angles.sin(), angles.cos()], 2).flatten(1)
