@@ -30,6 +30,11 @@ from archdsl.report.numbers import exact  # noqa: E402
 from tests.parity.peers import Peer, peer_of  # noqa: E402
 
 COLUMNS = ("network", "lines", "parameters", "multiply-adds", "facts", "independent implementation", "keys", "outputs")
+MORE = {
+    "resnet": [{"depth": depth, "stride_in": "3x3"} for depth in (50, 101, 152)],
+    "vgg": [{"config": config, "batchnorm": True} for config in "ABDE"],
+}
+"""Variants that are no row of a table."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,9 @@ def _rows(names: list[str], quick: bool) -> Iterator[Row]:
         lines = len(path.read_text(encoding="utf-8").splitlines())
         project = Project(path)
         seen: list[dict[str, str]] = []
-        for choice in ({}, *project.variants()):
-            network = project.network(choice)
+        choices = [] if project.spec.extends is not None else [*project.variants(), *MORE.get(name, ())]
+        for choice in ({}, *choices):  # a file on top of another chooses one of its variants
+            network = archdsl.load(path, **choice)
             chosen = {key: constant_text(value) for key, value in network.parameters.items()}
             if chosen not in seen:
                 seen.append(chosen)

@@ -54,7 +54,8 @@ def convert(
 
 def _differing(stored: Sequence[Stored], arrays: Mapping[str, Tensor]) -> list[tuple[str, ...]]:
     present = [tuple(key for key in array.keys if key in arrays) for array in stored]
-    return [keys for keys in present if any(not torch.equal(arrays[keys[0]], arrays[key]) for key in keys[1:])]
+    known = [keys for keys in present if not any(arrays[key].is_meta for key in keys)]  # shapes alone have no values
+    return [keys for keys in known if any(not torch.equal(arrays[keys[0]], arrays[key]) for key in keys[1:])]
 
 
 def _gathered(stored: Sequence[Stored], arrays: Mapping[str, Tensor]) -> State:

@@ -73,15 +73,55 @@ def _torchvision(spec: str, settings: Settings) -> Peer | None:
     if name is None:
         return None
     options = {"init_weights": False} if name.startswith(("vgg", "googlenet")) else {}
+    change, how = _changed(spec, settings)
+
+    def build() -> nn.Module:
+        return change(getattr(models, name)(**options))
+
     size = (3, 227, 227) if name == "alexnet" else (3, 224, 224)
-    return Peer(f"torchvision {name}", lambda: getattr(models, name)(**options), image(*size))
+    return Peer(f"torchvision {name}{how}", build, image(*size))
+
+
+def _changed(spec: str, settings: Settings) -> tuple[Callable[[nn.Module], nn.Module], str]:
+    """What has to be changed in torchvision's module to be the paper's."""
+    if spec == "vgg" and settings["config"] == "A-LRN":
+        return _normalised, ", LRN put in"
+    if spec == "vgg" and settings["config"] == "C":
+        return _closed, ", 1x1 put in"
+    if spec.startswith("resnet") and int(settings["depth"]) >= 50 and settings["stride_in"] == "1x1":
+        return _strided_first, ", stride moved"
+    return lambda module: module, ""
+
+
+def _strided_first(module: nn.Module) -> nn.Module:
+    """The stride of each bottleneck in its first 1x1, as the paper has it."""
+    for block in module.modules():
+        if isinstance(block, models.resnet.Bottleneck):
+            block.conv1.stride, block.conv2.stride = block.conv2.stride, (1, 1)
+    return module
+
+
+def _normalised(module: nn.Module) -> nn.Module:
+    # torch divides alpha by the size, the paper does not
+    module.features.insert(2, nn.LocalResponseNorm(5, alpha=5e-4, k=2))
+    return module
+
+
+def _closed(module: nn.Module) -> nn.Module:
+    """A 1x1 convolution behind the 3x3 ones of the last three stages."""
+    layers = list(module.features)
+    poolings = [at for at, layer in enumerate(layers) if isinstance(layer, nn.MaxPool2d)]
+    for at, width in reversed(list(zip(poolings[2:], (256, 512, 512), strict=True))):
+        layers[at:at] = [nn.Conv2d(width, width, 1), nn.ReLU(inplace=True)]
+    module.features = nn.Sequential(*layers)
+    return module
 
 
 def _torchvision_name(spec: str, settings: Settings) -> str | None:
     match spec:
         case "vgg":
-            layers = {"A": 11, "B": 13, "D": 16, "E": 19}.get(settings["config"])
-            return None if layers is None else f"vgg{layers}{'_bn' if settings['batchnorm'] == 'yes' else ''}"
+            layers = {"A": 11, "A-LRN": 11, "B": 13, "C": 13, "D": 16, "E": 19}[settings["config"]]
+            return f"vgg{layers}{'_bn' if settings['batchnorm'] == 'yes' else ''}"
         case "densenet":
             return f"densenet{settings['depth']}"
         case "squeezenet":
@@ -96,10 +136,7 @@ def _torchvision_name(spec: str, settings: Settings) -> str | None:
             return "googlenet"
         case "vit":
             return "vit" if settings["patch"] == {"Huge": "14"}.get(settings["size"], "16") else None
-        case _ if spec.startswith("resnet") and settings.get("shortcuts") == "B":
-            bottleneck = int(settings["depth"]) >= 50
-            if bottleneck and settings["stride_in"] != "3x3":
-                return None  # the paper's stride is not torchvision's
+        case _ if settings.get("shortcuts") == "B":
             return f"resnet{settings['depth']}"
         case _:
             return None
