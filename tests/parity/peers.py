@@ -9,11 +9,14 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
 from torch import Tensor, nn
+
+import archdsl
 
 from .torchvision_models import models
 
@@ -42,21 +45,26 @@ class Peer:
     """An implementation that nobody here wrote. `tolerance` is relative to the largest output."""
 
     title: str
-    build: Callable[[], nn.Module]
+    build: Callable[[], Any]
     inputs: Callable[[], Inputs] = image(3, 224, 224)
     dialect: str | None = None
     tolerance: float = 0
-    run: Callable[[nn.Module, Inputs], Tensor] = main_output
-    run_theirs: Callable[[nn.Module, Inputs], Tensor] = main_output
+    run_theirs: Callable[[Any, Inputs], Tensor] = main_output
+    hand_over: Callable[[Any, nn.Module], None] | None = None
+    """Where names cannot be compared: puts its arrays into our module in order, and raises if they do not fit."""
 
-    def state(self, theirs: nn.Module) -> dict[str, Tensor]:
-        """Its arrays by its own names."""
-        return theirs.state_dict()
+    def ours(self, network: archdsl.Network, theirs: Any) -> nn.Module:
+        """Our module with its arrays; raises archdsl.WeightsError, ValueError or AssertionError if they do not fit."""
+        if self.hand_over is None:
+            return archdsl.build(network, weights=theirs.state_dict(), dialect=self.dialect)
+        module = archdsl.build(network)
+        self.hand_over(theirs, module)
+        return module
 
 
 def peer_of(spec: str, settings: Settings) -> Peer | None:
     """The peer of a bundled spec at these parameters; None where no library installed for the tests has one."""
-    for family in (_torchvision, _tokens):
+    for family in (_torchvision, _tokens, _keras, _references):
         peer = family(spec, settings)
         if peer is not None:
             return peer
@@ -76,9 +84,9 @@ def _torchvision(spec: str, settings: Settings) -> Peer | None:
     change, how = _changed(spec, settings)
 
     def build() -> nn.Module:
-        return change(getattr(models, name)(**options))
+        return change(getattr(models.video if spec == "video_resnet" else models, name)(**options))
 
-    size = (3, 227, 227) if name == "alexnet" else (3, 224, 224)
+    size = {"alexnet": (3, 227, 227), "video_resnet": (3, 8, 112, 112)}.get(spec.partition("_one")[0], (3, 224, 224))
     return Peer(f"torchvision {name}{how}", build, image(*size))
 
 
@@ -134,6 +142,9 @@ def _torchvision_name(spec: str, settings: Settings) -> str | None:
             return "alexnet"
         case "googlenet_torchvision":
             return "googlenet"
+        case "video_resnet":
+            shared = settings["middle"] == "block" or settings["net"] != "R2P1D"
+            return {"R3D": "r3d_18", "MC3": "mc3_18", "R2P1D": "r2plus1d_18"}[settings["net"]] if shared else None
         case "vit":
             return "vit" if settings["patch"] == {"Huge": "14"}.get(settings["size"], "16") else None
         case _ if settings.get("shortcuts") == "B":
@@ -199,3 +210,71 @@ class TorchTransformer(nn.Module):
         places, waves = torch.arange(numbers.shape[1])[:, None], torch.arange(0, width, 2)
         angles = places / 10000 ** (waves / width)
         return self.embed(numbers) * math.sqrt(width) + torch.stack([angles.sin(), angles.cos()], 2).flatten(1)
+
+
+def _keras(spec: str, settings: Settings) -> Peer | None:
+    if spec not in ("residual_mini", "xception_mini", "xception"):
+        return None
+    import numpy as np
+
+    from . import test_keras
+
+    size = {"residual_mini": 32, "xception_mini": 180, "xception": 299}[spec]
+
+    def build() -> Any:
+        model, layers = getattr(test_keras, spec)()
+        test_keras.randomise(model)
+        return model, layers
+
+    def run(pair: Any, inputs: Inputs) -> Tensor:
+        given = pair[0](inputs[0].permute(0, 2, 3, 1).numpy(), training=False)
+        return torch.from_numpy(np.array(test_keras.keras.ops.convert_to_numpy(given)))
+
+    title = "keras.applications.Xception" if spec == "xception" else "Keras, the text's own code"
+    return Peer(
+        title,
+        build,
+        image(3, size, size),
+        tolerance=1e-4,
+        run_theirs=run,
+        hand_over=lambda pair, module: test_keras.take(module, pair[1]),
+    )
+
+
+def _references(spec: str, settings: Settings) -> Peer | None:
+    """What no library has: torch modules written from the paper, for the tests."""
+    from . import test_references as written
+
+    if spec == "vgg_dense":
+        name = {"A": "vgg11", "B": "vgg13", "D": "vgg16", "E": "vgg19"}[settings["config"]]
+        return Peer(
+            f"torchvision {name}, on its own size",
+            lambda: getattr(models, name)(init_weights=False),
+            tolerance=1e-4,
+            hand_over=written.copied,
+        )
+    title = "torch modules written from the paper"
+    if spec == "siamese":
+        pair = (1, 105, 105)
+        return Peer(
+            title,
+            written.Twins,
+            lambda: (torch.randn(1, *pair), torch.randn(1, *pair)),
+            tolerance=1e-4,
+            hand_over=written.copied,
+        )
+    if spec == "m5":
+        width, counts = {
+            "M3": (256, (1, 0, 0, 0)),
+            "M5": (128, (1, 1, 1, 0)),
+            "M11": (64, (2, 2, 3, 2)),
+            "M18": (64, (4, 4, 4, 4)),
+        }[settings["net"]]
+        return Peer(
+            title,
+            lambda: written.randomised(written.Waves(width, counts)),
+            image(1, 32000),
+            tolerance=1e-4,
+            hand_over=lambda theirs, ours: written.copied(theirs.ordered(), ours),
+        )
+    return None
