@@ -211,7 +211,7 @@ class Emitter:
         return tidied(made, names)
 
     def class_docstring(self, writer: ClassWriter, instance: Instance) -> str:
-        if not writer.is_root:
+        if instance is not self.network.root:
             return f"`{instance.heading}`" if instance.heading else instance.name
         shapes = ", ".join(
             f"{n} {s}" if len(self.network.inputs) > 1 else str(s) for n, s in self.network.inputs.items()

@@ -36,7 +36,8 @@ def is_chain(item: g.Level | g.Layer | g.Invoke, uses: Counter[int], shapes: Seq
     """Whether an item hands one value from layer to layer and nothing outside looks into it."""
     made: list[int] = []
     body = item.body if isinstance(item, g.Level) else (item,)
-    return _chain(body, made, shapes) and all(uses[v] == 1 for v in made if v != item.output)
+    linked = _chain(body, made, shapes) and made[-1:] == [item.output]
+    return linked and all(uses[v] == 1 for v in made[:-1])
 
 
 def _chain(body: g.Body, made: list[int], shapes: Sequence[Shape]) -> bool:
@@ -50,6 +51,8 @@ def _chain(body: g.Body, made: list[int], shapes: Sequence[Shape]) -> bool:
         if isinstance(node, g.Layer | g.Invoke | g.Level) and node.label and len(node.label.segments) > 1:
             return False
         if isinstance(node, g.Layer | g.Invoke):
+            if made and node.inputs[:1] != (made[-1],):
+                return False  # it begins from another value: `@label -> ...`
             made.append(node.output)
         if not all(_chain(b, made, shapes) for b in inside(node)):
             return False
