@@ -27,7 +27,7 @@ from archdsl.cli import main
 from archdsl.diagnostics import Diagnostic, SourceFile, SpecError, render
 from archdsl.ir.graph import Network
 from archdsl.ir.keys import state_keys
-from archdsl.ir.operator import find_operator
+from archdsl.ir.operator import find_operator, operators
 from archdsl.report import analysis_table
 
 PAGE = Path(__file__).parents[2] / "docs" / "language.md"
@@ -284,8 +284,13 @@ def test_mistakes(wrong: str, says: str, right: str, folder: Path) -> None:
 def test_words_are_operators() -> None:
     for row in table("words"):
         words = re.findall(r"`(\w+)[^`]*`", row[1])
-        unknown = [word for word in words if find_operator(word) is None and word not in ("to", "global")]
+        unknown = [word for word in words if find_operator(word) is None and word not in ("to", "global", "both")]
         assert not unknown
+
+
+def test_every_operator_is_among_the_words() -> None:
+    listed = {word for row in table("words") for word in re.findall(r"`(\w+)[^`]*`", row[1])}
+    assert set(operators()) <= listed
 
 
 def test_links_lead_somewhere() -> None:
