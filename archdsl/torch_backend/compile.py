@@ -7,9 +7,8 @@ from importlib.util import find_spec
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from ..diagnostics import Diagnostic, SpecError
 from ..ir.graph import Network
-from ..ir.weights import storage
+from ..ir.relabel import relabelled
 from .emitter import emit_source
 
 if TYPE_CHECKING:
@@ -17,29 +16,19 @@ if TYPE_CHECKING:
 
 
 def emit(network: Network, names: str | None = None) -> str:
-    """PyTorch source for a network.
+    """PyTorch source for a network, with the keys of the dialect `names`. Raises SpecError (A1001, A1002).
 
     Where torch is installed, the source is run on the meta device and its shapes, keys and arrays are held against the
     network's; a difference is a bug of archdsl and raises RuntimeError rather than being printed.
     """
     if names is not None:
-        _check_names(network, names)
+        network = relabelled(network, names)
     text = emit_source(network)
     if find_spec("torch") is not None:
         from .verify import verify
 
         verify(network, text)
     return text
-
-
-def _check_names(network: Network, names: str) -> None:
-    """Refuse a dialect that the spec does not have, or whose names are not its own: those are not built yet."""
-    for array in storage(network, names):
-        if array.transposed or array.keys != tuple(piece.key for piece in array.pieces):
-            message = f"source with the names of {names} cannot be written yet: {array.pieces[0].key} would be {array.keys[0]}"
-            raise SpecError(
-                [Diagnostic("A1001", message, help="without `--names` the source has the spec's own names")]
-            )
 
 
 def build(

@@ -15,6 +15,7 @@ from ..ir import graph as g
 from ..ir.names import Namer
 from ..ir.shapes import Shape
 from . import pycode as py
+from .counted import alike, looped
 from .formulas import NotEmittedError, UnmergeableError
 from .members import first_input, installation, member_of
 from .pyprint import show
@@ -138,7 +139,11 @@ class Sequencer:
         if numbered(members):
             return [installation(target, sequential(members))]
         found: list[py.Stmt] = [installation(target, py.Call(py.Name("nn.Sequential")))]
-        for member in members:
+        for at, member in enumerate(members):
+            counted = alike(members, at)
+            if counted:
+                found.extend(looped(target, counted) if counted[0] is member else ())
+                continue
             if member.count != 1:
                 raise NotEmittedError("a repeat among labelled items of a level")
             code = member.code if member.code is not None or not numbered(member.inner) else sequential(member.inner)

@@ -154,6 +154,53 @@ def test_torch_transformer() -> None:
         assert largest(ours(source, target), theirs(source, target)) < 1e-5
 
 
+RENAMED = """
+input: 3x32x32
+module encoder:
+  residual: norm1: ln -> attn: attention heads 4, separate
+  residual: norm2: ln -> mlp: [fc1: linear 64 -> gelu -> fc2: linear 16]
+layers:
+  patch_embed: [proj: conv 8, 16, stride 8, valid -> tokens]
+  cls_token: prepend -> pos_embed: positions
+  blocks: [encoder] x 5
+  norm: ln -> take 0
+  head: linear 10
+names other:
+  patch_embed.proj -> conv_proj
+  cls_token        -> class_token
+  pos_embed        -> encoder.pos_embedding
+  blocks.{i}       -> encoder.layers.encoder_layer_{i}
+  norm             -> encoder.ln
+  head             -> heads.head
+  in encoder:
+    norm{n} -> ln_{n}
+    attn    -> self_attention
+    mlp.fc1 -> mlp.0
+    mlp.fc2 -> mlp.3
+"""
+EVERYTHING = "\nnames other: |\n  encoder.{i} -> net.encoder.{2i}\n  * -> net.*\n"
+
+
+@pytest.mark.parametrize("text", [RENAMED, TRANSFORMER + EVERYTHING], ids=["vit", "transformer"])
+def test_a_module_with_the_names_of_a_dialect(text: str) -> None:
+    """Levels taken apart, iterations renamed, a shared array, values handed over: the same numbers under other names."""
+    net = network(text)
+    ours = randomised(archdsl.build(net))
+    theirs = archdsl.build(net, names="other", weights=ours.state_dict()).eval()
+    state = archdsl.convert_weights(net, ours.state_dict(), target="other")
+    assert theirs.state_dict().keys() == state.keys()
+    assert theirs.state_dict().keys() != ours.state_dict().keys()
+    inputs = [torch.randint(50, (2, n)) for n in (9, 7)] if len(net.inputs) > 1 else [torch.randn(2, 3, 32, 32)]
+    with torch.no_grad():
+        assert torch.equal(theirs(*inputs), ours(*inputs))
+
+
+def test_equal_iterations_with_names_are_written_as_a_loop() -> None:
+    source = archdsl.compile(network(RENAMED), "other")
+    assert 'self.encoder.layers.add_module(f"encoder_layer_{i}", Encoder())' in source
+    assert source.count("Encoder()") == 1
+
+
 def test_grouped_towers() -> None:
     """Two towers against one grouped convolution that holds both, from the same input and from one half each."""
     towers = archdsl.loads("""
