@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from .sequence import Member
 
 MIN_ALIKE = 4
+COUNTER = "member__turn"
+"""The mark of the loop's variable, until the class gives it a name that no argument has."""
 
 
 def alike(members: Sequence[Member], at: int) -> Sequence[Member]:
@@ -37,7 +39,7 @@ def alike(members: Sequence[Member], at: int) -> Sequence[Member]:
 def looped(target: tuple[str, ...], members: Sequence[Member]) -> list[py.Stmt]:
     """Equal members made in a loop."""
     name, code = members[0].name or "", members[0].code
-    word, turn = name.rstrip("0123456789"), py.Name("formal__turn")
+    word, turn = name.rstrip("0123456789"), py.Name(COUNTER)
     first = int(name.removeprefix(word))
     assert code is not None
     label = py.FString((word, turn if first == 0 else py.Bin("+", turn, py.Lit(first))))
@@ -45,4 +47,4 @@ def looped(target: tuple[str, ...], members: Sequence[Member]) -> list[py.Stmt]:
     return [py.For(turn, py.Call(py.Name("range"), (py.Lit(len(members)),)), (add,))]
 
 
-__all__ = ["alike", "looped"]
+__all__ = ["COUNTER", "alike", "looped"]

@@ -15,6 +15,7 @@ from ..ir.shapes import Constant, Size
 from ..version import __version__
 from . import pycode as py
 from .classes import ClassWriter
+from .counted import COUNTER
 from .formulas import FEATURES, Formal, NotEmittedError, UnmergeableError, literal
 from .helper_texts import helper_texts
 from .members import variable_name
@@ -192,6 +193,7 @@ class Emitter:
         names = {f"formal__{p.formal.name.lstrip('#')}": p.python for p in parameters}
         if writer.base == "nn.Sequential":
             names["formal__turn"] = "i"
+        names[COUNTER] = "i" if "i" not in names.values() else "i_"
         instance = writer.lanes[0].instance
         arguments = tuple(py.Param(p.python, p.annotation, p.default) for p in parameters)
         start = py.ExprStmt(py.Call(py.Attr(py.Call(py.Name("super")), "__init__")))
