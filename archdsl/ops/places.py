@@ -76,5 +76,5 @@ class Crop(Operator):
         if self.like:
             return TorchForm(module=TorchCall("nn.Identity"), function=TorchCall("crop_like"))
         assert self.size is not None
-        wanted = (slot(Size(spatial(self.word, inputs[0], size=self.size)[0])),)
+        wanted = (Slot(spatial(self.word, inputs[0], size=self.size)[0]),)
         return TorchForm(module=TorchCall("Crop", wanted), function=TorchCall("crop", wanted))

@@ -108,6 +108,8 @@ CASES = [
     Case("roll -2", "3x5x4x3", lambda x: x.roll((-2, -2, -2), (2, 3, 4))),
     Case("roll 2", "Tx4", lambda x: x.roll(2, 1)),
     Case("tokens -> roll 1x2", "3x5x4", lambda x: x.roll((1, 2), (2, 3)).flatten(2).transpose(1, 2)),
+    Case("crop 3", "2x6x5", lambda x: x[:, :, 1:4, 1:4]),
+    Case("crop 3x4", "2x6x5", lambda x: x[:, :, 1:4, :4]),
     Case("pad 2", "3x5x4", nn.ZeroPad2d(2)),
     Case("pad 1x2", "3xHxW", nn.ZeroPad2d((2, 2, 1, 1))),
     Case("pad 3", "3x5 map", nn.ZeroPad1d(3)),
