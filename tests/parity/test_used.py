@@ -1,4 +1,4 @@
-"""A network built on another by `use`, its inside looked at, with a head for training only: torchvision's DeepLabV3."""
+"""Networks built on another by `use`, its inside looked at: torchvision's DeepLabV3 and RetinaNet."""
 
 from __future__ import annotations
 
@@ -30,6 +30,22 @@ def test_deeplabv3() -> None:
     statistics = dict(theirs.named_buffers())
     for key, buffer in ours.named_buffers():
         assert torch.equal(buffer, statistics[key]), key
+
+
+def test_retinanet() -> None:
+    """Same keys and shapes; what the heads say of every anchor of five maps, bit for bit."""
+    torch.manual_seed(0)
+    theirs = models.detection.retinanet_resnet50_fpn(weights=None, weights_backbone=None).eval()
+    ours = archdsl.build(archdsl.load("retinanet")).eval()
+    state = theirs.state_dict()
+    assert {k: v.shape for k, v in ours.state_dict().items()} == {k: v.shape for k, v in state.items()}
+    ours.load_state_dict(state, strict=True)
+    image = torch.randn(2, 3, 128, 192)
+    with torch.no_grad():
+        logits, boxes = ours(image)
+        expected = theirs.head(list(theirs.backbone(image).values()))
+    assert torch.equal(logits, expected["cls_logits"])
+    assert torch.equal(boxes, expected["bbox_regression"])
 
 
 def test_a_chain_begins_where_its_label_says() -> None:
