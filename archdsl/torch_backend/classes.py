@@ -14,12 +14,12 @@ from ..ir import graph as g
 from ..ir.names import Namer
 from . import pycode as py
 from .formulas import NotEmittedError, UnmergeableError
-from .joins import JoinWriter
 from .loops import loop_of
 from .members import first_input, installation, variable_name
 from .sequence import Sequencer, is_chain
 from .taps import invokes
 from .values import MAX_CALLS, Value, count_reads
+from .walks import WalkWriter
 from .writer import Bodies, Nodes, all_of
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MAX_UNROLLED = 64
 
 
-class ClassWriter(JoinWriter):
+class ClassWriter(WalkWriter):
     """Writes the class of one definition from its lanes."""
 
     def __init__(self, emitter: Emitter, instances: Sequence[g.Instance], name: str, pinned: frozenset[str]) -> None:
@@ -73,15 +73,13 @@ class ClassWriter(JoinWriter):
         self.forward.append(py.Return(self.outputs(code)))
 
     def outputs(self, code: py.Expr) -> py.Expr:
-        """The main output alone, or with the side outputs; what is for training only comes in training only."""
+        """The main output alone, or with the side outputs; alone, too, where they are for training only and this is not."""
         if not self.sides:
             return code
-        always = (code, *(py.Name(n) for n, training in self.sides if not training))
-        full = (code, *(py.Name(n) for n, _ in self.sides))
-        small = py.Tuple(always) if len(always) > 1 else code
-        if len(full) == len(always):
-            return small
-        return py.IfExp(py.Name("self.training"), py.Tuple(full), small)
+        full = py.Call(py.Name(self.emitter.outputs(self)), (code, *(py.Name(n) for n, _ in self.sides)))
+        if not all(training for _, training in self.sides):
+            return full
+        return py.IfExp(py.Name("self.training"), full, code)
 
     # -- nodes
 
@@ -133,7 +131,8 @@ class ClassWriter(JoinWriter):
         levels = all_of(nodes, g.Level)
         path = self.path(nodes, namers)
         if not all(self.is_chain(n, level) for n, level in levels.items()):
-            self.open_level(levels, path)
+            if not self.walked(levels, path):
+                self.open_level(levels, path)
             return
         entry = self.entry_of(levels)
         input_value = self.get(entry)

@@ -52,6 +52,7 @@ class Emitter:
         self.class_names: set[str] = {"Tensor"}
         self._parameters: dict[int, tuple[Parameter, ...]] = {}
         self.functions: dict[str, py.Expr] = {}
+        self.tuples: dict[int, py.ClassDef] = {}
         self.root_name = self.class_name(title, "Network")
         self.pinned = _pinned(network)
 
@@ -148,7 +149,8 @@ class Emitter:
         """The text of the file."""
         self.writer(self.network.root)
         functions = tuple(_function(name, body) for name, body in self.functions.items())
-        classes = (*functions, *(self.class_of(writer) for writer in self.order))
+        made = tuple(self.class_of(writer) for writer in self.order)
+        classes = (*functions, *made[:-1], *self.tuples.values(), *made[-1:])
         helpers = self.helper_source()
         text = print_module(py.Module(None, classes))
         mentioned = text + helpers
@@ -202,15 +204,32 @@ class Emitter:
         values = [py.Param(n, py.Name("Tensor")) for n in _entry_variables(writer)]
         returns: py.Expr = py.Name("Tensor")
         if writer.sides:
-            returns = py.Bin("|", returns, py.Index(py.Name("tuple"), (py.Name("Tensor"), py.Lit(...))))
-            if not any(training for _, training in writer.sides):
-                returns = py.Index(py.Name("tuple"), (py.Name("Tensor"), py.Lit(...)))
+            returns = py.Name(self.outputs(writer))
+            if all(training for _, training in writer.sides):
+                returns = py.Bin("|", py.Name("Tensor"), returns)
         if writer.returned:
             returns = py.Index(py.Name("tuple"), (py.Name("Tensor"),) * (1 + len(writer.returned)))
         forward = py.FunctionDef("forward", (py.Param("self"), *values), returns, tuple(writer.forward))
         body = (init, forward) if writer.forward else (init,)
         made = py.ClassDef(writer.name, (py.Name(writer.base),), body, self.class_docstring(writer, instance))
         return tidied(made, names)
+
+    def outputs(self, writer: ClassWriter) -> str:
+        """The class of the tuple that a network with side outputs returns."""
+        if id(writer) not in self.tuples:
+            name = self.class_name(f"{writer.name}Outputs", "Outputs")
+            tensor = py.Name("Tensor")
+            fields = [py.Declare(self.main_output(writer), tensor)]
+            for side, training in writer.sides:
+                fields.append(py.Declare(side, py.Bin("|", tensor, py.Lit(None)) if training else tensor))
+            self.tuples[id(writer)] = py.ClassDef(name, (py.Name("NamedTuple"),), tuple(fields))
+        return self.tuples[id(writer)].name
+
+    def main_output(self, writer: ClassWriter) -> str:
+        """What the main output is called among others: a classifier's are logits."""
+        classes = any(name in _ALIASES for name in self.pinned)
+        name = "logits" if classes else "output"
+        return f"{name}_" if name in {side for side, _ in writer.sides} else name
 
     def class_docstring(self, writer: ClassWriter, instance: Instance) -> str:
         if instance is not self.network.root:

@@ -12,6 +12,7 @@ from ..ir.shapes import Shape
 from . import pycode as py
 from .formulas import FEATURES, NotEmittedError, UnmergeableError, number
 from .looks import LookWriter
+from .members import member_of
 from .values import Value
 from .writer import Nodes, all_of, label_text
 
@@ -29,22 +30,23 @@ class LayerWriter(LookWriter):
         inputs = self.inputs(layers)
         self.named(inputs, form)
         features = self.layer_features(layers, inputs)
-        first, member = next(iter(layers.values())), self.member(path)
+        first = next(iter(layers.values()))
         if form.array is not None:
             if not again:
                 self.install_array(layers, forms, inputs, path)
-            code = self.fitting(inputs, lambda codes: self.with_array(form, codes[0], member))
+            code = self.fitting(inputs, lambda codes: self.with_array(form, codes[0], member_of(path)))
         elif first.tied:
             code = self.fitting(inputs, lambda codes: self.tied_call(first, codes))
         elif form.trained is not None:
             if not again:
                 calls = {n: f.trained for n, f in forms.items() if f.trained is not None}
                 self.install(path, self.call(layers, calls, inputs, None))
-            code = self.fitting(inputs, lambda codes: py.Call(member, (self.applied(layers, forms, inputs, codes),)))
+            made = self.member(path)
+            code = self.fitting(inputs, lambda codes: py.Call(made, (self.applied(layers, forms, inputs, codes),)))
         elif any(f.state or f.function is None for f in forms.values()) or _varies(forms):
             if not again:
                 self.install(path, self.constructed(layers, forms, inputs))
-            code = self.fitting(inputs, lambda codes: py.Call(member, tuple(codes)))
+            code = self.fitting(inputs, lambda codes: py.Call(self.member(path), tuple(codes)))
         else:
             code = self.fitting(inputs, lambda codes: self.applied(layers, forms, inputs, codes))
         outputs = {n: layer.output for n, layer in layers.items()}
@@ -181,7 +183,7 @@ class LayerWriter(LookWriter):
         path: tuple[str, ...],
     ) -> None:
         """Make the one array of a layer a parameter of the class."""
-        if not isinstance(self.member(path), py.Name):
+        if not isinstance(member_of(path), py.Name):
             raise NotEmittedError("an array whose label is no Python name")
         made = self.call(layers, {n: f.array for n, f in forms.items() if f.array is not None}, inputs, None)
         self.install(path, py.Call(py.Name("nn.Parameter"), (made,)))

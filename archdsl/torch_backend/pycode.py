@@ -274,6 +274,18 @@ class Assign:
 
 
 @dataclass(frozen=True, slots=True)
+class Declare:
+    """`name: annotation`, a field of a class."""
+
+    name: str
+    annotation: Expr
+
+    def __post_init__(self) -> None:
+        """Check the name."""
+        _check_names([self.name])
+
+
+@dataclass(frozen=True, slots=True)
 class AugAssign:
     """`target op= value`."""
 
@@ -401,7 +413,7 @@ class ImportFrom:
 
 
 Stmt: TypeAlias = (
-    Assign | AugAssign | ExprStmt | Return | If | For | FunctionDef | ClassDef | Import | ImportFrom | Comment
+    Assign | Declare | AugAssign | ExprStmt | Return | If | For | FunctionDef | ClassDef | Import | ImportFrom | Comment
 )
 
 

@@ -106,6 +106,8 @@ def _statement(statement: py.Stmt, indent: int) -> list[str]:
             return _compound(header, body, indent)
         case py.FunctionDef() | py.ClassDef():
             return _definition(statement, indent)
+        case py.Declare(name, annotation):
+            return _lines((f"{name}: ", out.value(annotation)), indent)
         case py.Import(module, alias):
             return _lines(f"import {module}" + (f" as {alias}" if alias else ""), indent)
         case py.ImportFrom(module, names):

@@ -361,6 +361,14 @@ def sequential(members: Sequence[Member]) -> py.Expr:
     return py.Call(py.Name("nn.Sequential"), tuple(_starred(members)))
 
 
+def listing(parts: Sequence[Part]) -> py.Expr:
+    """The members as a list."""
+    members = flat(parts)
+    if len(members) == 1 and members[0].count > 1:
+        return py.ListComp(_code(members[0]), py.Name("_"), py.Call(py.Name("range"), (py.Lit(members[0].count),)))
+    return py.List(tuple(_starred(members)))
+
+
 def _starred(members: Sequence[Member]) -> list[py.Expr | py.Star]:
     items: list[py.Expr | py.Star] = []
     for member in members:

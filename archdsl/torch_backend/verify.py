@@ -36,7 +36,7 @@ def module_of(source: str) -> types.ModuleType:
     module = types.ModuleType(name)
     module.__file__ = filename
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-    code = compile(source, filename, "exec")
+    code = compile(source, filename, "exec", dont_inherit=True)
     exec(code, module.__dict__)  # noqa: S102 - our own emission, made of checked names and literals
     return module
 

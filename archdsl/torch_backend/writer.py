@@ -179,20 +179,27 @@ class Writer(ABC):
         return (*self.prefix, *found.pop())
 
     def member(self, path: Sequence[str]) -> py.Expr:
-        """`self.a.b`."""
+        """`self.a.b`, or `self.a["b"]` in a container made here."""
+        if len(path) == 2 and tuple(path[:1]) in self.containers and py.identifier(path[0]):
+            return py.Index(py.Name(f"self.{path[0]}"), py.Lit(path[1]))
         return member_of(path)
 
     def install(self, path: tuple[str, ...], made: py.Expr) -> None:
         """Make something the member of a path, the levels above it being made first."""
         self.parents(path)
-        self.init.append(installation(path, made))
+        member = self.member(path)
+        array = isinstance(made, py.Call) and made.func == py.Name("nn.Parameter")
+        within = isinstance(member, py.Index) and not array
+        statement = py.Assign(member, made) if within else installation(path, made)
+        self.init.append(statement)
 
     def parents(self, path: tuple[str, ...]) -> None:
         """Make the levels above a path."""
         for length in range(1, len(path)):
             if path[:length] not in self.containers:
                 self.containers.add(path[:length])
-                self.init.append(installation(path[:length], py.Call(py.Name("nn.Module"))))
+                kind = "nn.ModuleDict" if length == 1 else "nn.Module"
+                self.init.append(installation(path[:length], py.Call(py.Name(kind))))
 
 
 def all_of(nodes: Mapping[int, g.Node], kind: type[Kind]) -> dict[int, Kind]:
