@@ -70,16 +70,16 @@ class ClassWriter(WalkWriter):
             if isinstance(last, py.Assign) and last.target == code:
                 self.forward[-1] = py.Return(last.value, last.comment)
                 return
-        self.forward.append(py.Return(self.outputs(code)))
+        self.forward.extend(self.outputs(code))
 
-    def outputs(self, code: py.Expr) -> py.Expr:
+    def outputs(self, code: py.Expr) -> list[py.Stmt]:
         """The main output alone, or with the side outputs; alone, too, where they are for training only and this is not."""
         if not self.sides:
-            return code
+            return [py.Return(code)]
         full = py.Call(py.Name(self.emitter.outputs(self)), (code, *(py.Name(n) for n, _ in self.sides)))
         if not all(training for _, training in self.sides):
-            return full
-        return py.IfExp(py.Name("self.training"), full, code)
+            return [py.Return(full)]
+        return [py.If(py.Name("self.training"), (py.Return(full),)), py.Return(code)]
 
     # -- nodes
 

@@ -189,9 +189,10 @@ class Writer(ABC):
         self.parents(path)
         member = self.member(path)
         array = isinstance(made, py.Call) and made.func == py.Name("nn.Parameter")
-        within = isinstance(member, py.Index) and not array
-        statement = py.Assign(member, made) if within else installation(path, made)
-        self.init.append(statement)
+        if isinstance(member, py.Index) and not array:
+            self.init.append(py.Assign(member, made))
+        else:
+            self.init.append(installation(path, made))
 
     def parents(self, path: tuple[str, ...]) -> None:
         """Make the levels above a path."""
