@@ -137,7 +137,7 @@ class LocalResponseNorm(Operator):
         keywords = {
             "alpha": (Fraction(1, 10_000), slot(self.alpha * self.size, times(name("alpha"), name("size")))),
             "beta": (Fraction(3, 4), slot(self.beta, "beta")),
-            "k": (1, slot(Fraction(self.k))),
+            "k": (1, slot(Fraction(self.k) if isinstance(self.k, int) else self.k)),
         }
         return TorchForm(
             module=call("nn.LocalResponseNorm", window, **keywords),

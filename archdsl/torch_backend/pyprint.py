@@ -233,6 +233,9 @@ def _docstring(text: str | None, indent: int) -> list[str]:
         lines = _wrapped(lines[0], WIDTH - indent - len(_QUOTES))
     if len(lines) == 1:
         return [margin + lines[0] + _QUOTES]
+    closed = f"{lines[-1]}{_QUOTES}"
+    if lines[-1] and len(closed) <= WIDTH - indent and not lines[-1].endswith("\\"):
+        return [(margin + line).rstrip() for line in [*lines[:-1], closed]]
     return [(margin + line).rstrip() for line in [*lines, _QUOTES]]
 
 

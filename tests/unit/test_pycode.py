@@ -387,13 +387,13 @@ def test_comments_are_kept_where_they_fit() -> None:
 
 
 def test_long_docstrings_are_wrapped() -> None:
-    """A docstring of one line closes on it; a longer one is wrapped, its quotes on a line of their own."""
+    """A docstring of one line closes on it; a longer one is wrapped."""
     source = body(py.FunctionDef("f", (), None, (), "word " * 30))
     assert source.startswith('def f():\n    """word word')
-    assert source.endswith('word\n    """\n')
+    assert source.endswith('word"""\n')
     assert max(map(len, source.splitlines())) <= 88
     assert body(py.FunctionDef("f", (), None, (), " one\n\n   two\n     three")) == (
-        'def f():\n    """one\n\n    two\n      three\n    """\n'
+        'def f():\n    """one\n\n    two\n      three"""\n'
     )
 
 
