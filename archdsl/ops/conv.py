@@ -165,7 +165,7 @@ class Conv(Operator):
         if self.connect is not None:
             rows = ("".join("X" if cell else "." for cell in row) for row in self.connect.rows)
             rest = {k: v for k, v in kwargs.items() if k != "groups"}
-            made = call(f"TableConv{rank}d", *(slot(row) for row in rows), kernel_size=(0, window), **rest)
+            made = call(f"{special}TableConv{rank}d", *(slot(row) for row in rows), kernel_size=(0, window), **rest)
         else:
             made = call(f"{special}Conv{rank}d" if special else f"nn.Conv{rank}d", features, width, window, **kwargs)
         return TorchForm(module=made, state=True)

@@ -23,7 +23,7 @@ from ..ir.operator import (
     spatial,
 )  # fmt: skip
 from ..ir.reach import GLOBAL, HERE, Reach, Window, reach_of, window
-from ..ir.shapes import Constant, Shape
+from ..ir.shapes import Constant, Shape, Size
 from .formula import call, half, name, size, slot
 from .windows import same_padding, windows, windows_up
 
@@ -87,6 +87,9 @@ class _Pool(Operator):
                 raise Refusal(
                     "A0408", f"{self.word}: padding {show(p)} is more than half of the window {show(k)}", None, "pad"
                 )
+        if _larger(self.word, shape, kernel):
+            message = f"{self.word}: torch takes no window of {Size(kernel)!r} on a map of {Size(shape.space)!r}"
+            raise Refusal("A0403", message, "with three axes the padding does not count; `same` is possible", "size")
         return kernel, steps, tuple((p, p) for p in pad)
 
     def _places(self, length: Dim, kernel: Dim, stride: Dim, pad: tuple[Dim, Dim]) -> Dim:
@@ -145,7 +148,7 @@ class _Pool(Operator):
             module=call(f"Same{self.torch_name}{rank}d", window, stride=keywords["stride"]),
             function=call(f"same_{self.function_name}{rank}d", window, stride=keywords["stride"]),
         )
-        if not symmetric:
+        if not symmetric or (self.same and _larger(self.word, shape, kernel)):
             return any_size
         return TorchForm(
             module=call(f"nn.{self.torch_name}{rank}d", window, **keywords),
@@ -159,6 +162,13 @@ def _adaptive(length: Dim, places: Dim) -> Window | None:
     if not isinstance(length, int) or not isinstance(places, int) or length % places:
         return HERE if length == places else None
     return window(length // places, length // places, 0)
+
+
+def _larger(word: str, shape: Shape, kernel: tuple[Dim, ...]) -> bool:
+    """Whether this is an average over three axes whose window is larger than the map, which torch refuses whatever the padding."""
+    if word != "avgpool" or len(kernel) != 3:
+        return False
+    return any(compare(n, k, "<") is True for n, k in zip(shape.space, kernel, strict=True))
 
 
 @operator

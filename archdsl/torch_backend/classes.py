@@ -270,6 +270,10 @@ class ClassWriter(WalkWriter):
             self.apply(all_of(applied, g.Layer), nodes, first.path, again=True)
             return
         (x,) = self.inputs(reuses)
+        if not any(r.body for r in reuses.values()):  # `again` of an identity
+            for n, r in reuses.items():
+                self.known[n][r.output] = x
+            return
         code = py.Call(self.member(first.path), (self.read(x),))
         vids = {n: r.output for n, r in reuses.items()}
         self.give(vids, nodes, code, None, 1 + x.depth, x.reads)

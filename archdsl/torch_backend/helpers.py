@@ -223,6 +223,54 @@ class CausalConv1d(nn.Conv1d):
         )
 
 
+class CausalTableConv1d(TableConv1d):
+    """A convolution by a table that sees no later place: all padding before the beginning."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(
+            F.pad(input, [self.dilation[0] * (self.kernel_size[0] - 1), 0])
+        )
+
+
+class SameTableConv1d(TableConv1d):
+    """A convolution by a table with ceil(size / stride) places (TensorFlow's 'same')."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        pads = same_padding(
+            list(input.shape[2:]),
+            list(self.kernel_size),
+            list(self.stride),
+            list(self.dilation),
+        )
+        return super().forward(F.pad(input, pads))
+
+
+class SameTableConv2d(TableConv2d):
+    """A convolution by a table with ceil(size / stride) places an axis (TensorFlow's 'same')."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        pads = same_padding(
+            list(input.shape[2:]),
+            list(self.kernel_size),
+            list(self.stride),
+            list(self.dilation),
+        )
+        return super().forward(F.pad(input, pads))
+
+
+class SameTableConv3d(TableConv3d):
+    """A convolution by a table with ceil(size / stride) places an axis (TensorFlow's 'same')."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        pads = same_padding(
+            list(input.shape[2:]),
+            list(self.kernel_size),
+            list(self.stride),
+            list(self.dilation),
+        )
+        return super().forward(F.pad(input, pads))
+
+
 def same_windows(
     x: Tensor, kernel: int | tuple[int, ...], stride: int | tuple[int, ...] | None
 ) -> tuple[list[int], list[int], list[int]]:
@@ -249,6 +297,26 @@ def same_max_pool2d(
     return F.max_pool2d(F.pad(x, pads, value=-torch.inf), size, step)
 
 
+def same_max_pool1d(
+    x: Tensor,
+    kernel_size: int | tuple[int, ...],
+    stride: int | tuple[int, ...] | None = None,
+) -> Tensor:
+    """Max pooling with ceil(size / stride) places; padding is never the maximum."""
+    size, step, pads = same_windows(x, kernel_size, stride)
+    return F.max_pool1d(F.pad(x, pads, value=-torch.inf), size, step)
+
+
+def same_max_pool3d(
+    x: Tensor,
+    kernel_size: int | tuple[int, ...],
+    stride: int | tuple[int, ...] | None = None,
+) -> Tensor:
+    """Max pooling with ceil(size / stride) places; padding is never the maximum."""
+    size, step, pads = same_windows(x, kernel_size, stride)
+    return F.max_pool3d(F.pad(x, pads, value=-torch.inf), size, step)
+
+
 class SameMaxPool2d(nn.Module):
     """Max pooling with ceil(size / stride) places (TensorFlow's 'same')."""
 
@@ -264,6 +332,36 @@ class SameMaxPool2d(nn.Module):
         return same_max_pool2d(x, self.kernel_size, self.stride)
 
 
+class SameMaxPool1d(nn.Module):
+    """Max pooling with ceil(size / stride) places (TensorFlow's 'same')."""
+
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, ...],
+        stride: int | tuple[int, ...] | None = None,
+    ) -> None:
+        super().__init__()
+        self.kernel_size, self.stride = kernel_size, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return same_max_pool1d(x, self.kernel_size, self.stride)
+
+
+class SameMaxPool3d(nn.Module):
+    """Max pooling with ceil(size / stride) places (TensorFlow's 'same')."""
+
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, ...],
+        stride: int | tuple[int, ...] | None = None,
+    ) -> None:
+        super().__init__()
+        self.kernel_size, self.stride = kernel_size, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return same_max_pool3d(x, self.kernel_size, self.stride)
+
+
 def same_avg_pool2d(
     x: Tensor,
     kernel_size: int | tuple[int, ...],
@@ -273,6 +371,28 @@ def same_avg_pool2d(
     size, step, pads = same_windows(x, kernel_size, stride)
     real = F.pad(torch.ones_like(x[:1, :1]), pads)
     return F.avg_pool2d(F.pad(x, pads), size, step) / F.avg_pool2d(real, size, step)
+
+
+def same_avg_pool1d(
+    x: Tensor,
+    kernel_size: int | tuple[int, ...],
+    stride: int | tuple[int, ...] | None = None,
+) -> Tensor:
+    """Average pooling with ceil(size / stride) places; padding is not averaged."""
+    size, step, pads = same_windows(x, kernel_size, stride)
+    real = F.pad(torch.ones_like(x[:1, :1]), pads)
+    return F.avg_pool1d(F.pad(x, pads), size, step) / F.avg_pool1d(real, size, step)
+
+
+def same_avg_pool3d(
+    x: Tensor,
+    kernel_size: int | tuple[int, ...],
+    stride: int | tuple[int, ...] | None = None,
+) -> Tensor:
+    """Average pooling with ceil(size / stride) places; padding is not averaged."""
+    size, step, pads = same_windows(x, kernel_size, stride)
+    real = F.pad(torch.ones_like(x[:1, :1]), pads)
+    return F.avg_pool3d(F.pad(x, pads), size, step) / F.avg_pool3d(real, size, step)
 
 
 class SameAvgPool2d(nn.Module):
@@ -288,6 +408,36 @@ class SameAvgPool2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return same_avg_pool2d(x, self.kernel_size, self.stride)
+
+
+class SameAvgPool1d(nn.Module):
+    """Average pooling with ceil(size / stride) places (TensorFlow's 'same')."""
+
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, ...],
+        stride: int | tuple[int, ...] | None = None,
+    ) -> None:
+        super().__init__()
+        self.kernel_size, self.stride = kernel_size, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return same_avg_pool1d(x, self.kernel_size, self.stride)
+
+
+class SameAvgPool3d(nn.Module):
+    """Average pooling with ceil(size / stride) places (TensorFlow's 'same')."""
+
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, ...],
+        stride: int | tuple[int, ...] | None = None,
+    ) -> None:
+        super().__init__()
+        self.kernel_size, self.stride = kernel_size, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return same_avg_pool3d(x, self.kernel_size, self.stride)
 
 
 def make_divisible(value: float, divisor: int) -> int:
@@ -326,6 +476,66 @@ class SeparableConv2d(nn.Module):
         return self.pointwise(self.depthwise(x))
 
 
+class SeparableConv1d(nn.Module):
+    """A convolution of each channel by itself, then a 1x1 convolution that mixes them."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        padding: int = 0,
+        dilation: int = 1,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv1d(
+            in_channels,
+            in_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            groups=in_channels,
+            bias=False,
+        )
+        self.pointwise = nn.Conv1d(in_channels, out_channels, 1, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pointwise(self.depthwise(x))
+
+
+class SeparableConv3d(nn.Module):
+    """A convolution of each channel by itself, then a 1x1 convolution that mixes them."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int, int],
+        stride: int | tuple[int, int, int] = 1,
+        padding: int | tuple[int, int, int] = 0,
+        dilation: int | tuple[int, int, int] = 1,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv3d(
+            in_channels,
+            in_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            groups=in_channels,
+            bias=False,
+        )
+        self.pointwise = nn.Conv3d(in_channels, out_channels, 1, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pointwise(self.depthwise(x))
+
+
 class SameSeparableConv2d(nn.Module):
     """A separable convolution with ceil(size / stride) places (TensorFlow's 'same')."""
 
@@ -349,6 +559,62 @@ class SameSeparableConv2d(nn.Module):
             bias=False,
         )
         self.pointwise = nn.Conv2d(in_channels, out_channels, 1, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pointwise(self.depthwise(x))
+
+
+class SameSeparableConv1d(nn.Module):
+    """A separable convolution with ceil(size / stride) places (TensorFlow's 'same')."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        dilation: int = 1,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.depthwise = SameConv1d(
+            in_channels,
+            in_channels,
+            kernel_size,
+            stride,
+            dilation=dilation,
+            groups=in_channels,
+            bias=False,
+        )
+        self.pointwise = nn.Conv1d(in_channels, out_channels, 1, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pointwise(self.depthwise(x))
+
+
+class SameSeparableConv3d(nn.Module):
+    """A separable convolution with ceil(size / stride) places (TensorFlow's 'same')."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int, int],
+        stride: int | tuple[int, int, int] = 1,
+        dilation: int | tuple[int, int, int] = 1,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.depthwise = SameConv3d(
+            in_channels,
+            in_channels,
+            kernel_size,
+            stride,
+            dilation=dilation,
+            groups=in_channels,
+            bias=False,
+        )
+        self.pointwise = nn.Conv3d(in_channels, out_channels, 1, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.pointwise(self.depthwise(x))
@@ -556,7 +822,7 @@ class Take(nn.Module):
 
 def layer_scale(features: int, value: float, axes: int) -> Tensor:
     """The factors of a layer scale, for features followed by `axes` places."""
-    return torch.full((features,) + (1,) * axes, value)
+    return torch.full((features,) + (1,) * axes, float(value))
 
 
 class DropPath(nn.Module):

@@ -151,12 +151,15 @@ class JoinWriter(LayerWriter):
         names: list[str] = []
         axis = 1 if next(iter(x.shapes.values())).kind == "map" else -1
         source = py.Call(py.Attr(self.read(x), "chunk"), (py.Lit(count), literal(axis)))
+        first = 1  # shares of another split that are still to be read keep their names
+        while any(not self.variables.free(f"share{first + at}", x) for at in range(count)):
+            first += 1
         for at in range(count):
             vids = {n: j.shares[at] for n, j in joins.items()}
             shapes = {n: self.lanes[n].instance.shapes[v] for n, v in vids.items()}
             features = None if x.features is None else ex.Binary("/", x.features, ex.Number(Fraction(count)))
             value = self.made(vids, py.Name("x"), features, shapes, 0, frozenset())
-            name = f"share{at + 1}"
+            name = f"share{first + at}"
             value.variable, value.code, value.reads = name, py.Name(name), frozenset({name})
             self.variables.holders[name] = value
             names.append(name)

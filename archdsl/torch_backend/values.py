@@ -16,6 +16,7 @@ from ..ir.graph import (
     Layer,
     Level,
     Line,
+    Look,
     Node,
     Repeat,
     Residual,
@@ -111,8 +112,9 @@ def _count_run(run: Run, uses: Counter[int]) -> None:
 
 
 def _made(body: Body) -> Iterable[int]:
+    """The values that are new: what a level, a choice or a residual not taken hands on, it has not made."""
     for node in body:
-        if not isinstance(node, SideOutput):
+        if isinstance(node, Layer | Invoke | Join | Reuse | Look) or (isinstance(node, Residual) and node.taken):
             yield node.output
         if isinstance(node, Join):
             yield from node.shares
