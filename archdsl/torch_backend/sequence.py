@@ -37,8 +37,28 @@ def is_chain(item: g.Level | g.Layer | g.Invoke, uses: Counter[int], shapes: Seq
     """Whether an item hands one value from layer to layer and nothing outside looks into it."""
     made: list[int] = []
     body = item.body if isinstance(item, g.Level) else (item,)
-    linked = _chain(body, made, shapes) and made[-1:] == [item.output]
+    linked = _chain(body, made, shapes) and made[-1:] == [item.output] and _flows(body, None)[0]
     return linked and all(uses[v] == 1 for v in made[:-1])
+
+
+def _flows(body: g.Body, value: int | None) -> tuple[bool, int | None]:
+    """Whether every node hands on what it is given or makes, never a value from elsewhere, and the value at the end."""
+    for node in body:
+        steps = node.runs if isinstance(node, g.Repeat) else (node,)
+        for step in steps:
+            if isinstance(step, g.Layer | g.Invoke | g.Run):
+                entered = step.input if isinstance(step, g.Run) else step.inputs[0]
+                if value is not None and entered != value:
+                    return False, value
+                value = entered
+            if isinstance(step, g.Layer | g.Invoke):
+                value = step.output
+                continue
+            assert isinstance(step, g.Level | g.Line | g.Choice | g.Run)
+            fine, value = _flows(step.body, value)
+            if not fine or (value is not None and value != step.output):
+                return False, value
+    return True, value
 
 
 def _chain(body: g.Body, made: list[int], shapes: Sequence[Shape]) -> bool:
@@ -52,8 +72,6 @@ def _chain(body: g.Body, made: list[int], shapes: Sequence[Shape]) -> bool:
         if isinstance(node, g.Layer | g.Invoke | g.Level) and node.label and len(node.label.segments) > 1:
             return False
         if isinstance(node, g.Layer | g.Invoke):
-            if made and node.inputs[:1] != (made[-1],):
-                return False  # it begins from another value: `@label -> ...`
             made.append(node.output)
         if not all(_chain(b, made, shapes) for b in inside(node)):
             return False
