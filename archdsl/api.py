@@ -28,17 +28,18 @@ Parameter = int | float | bool | str | tuple[int, ...] | list[int]
 """What a parameter may be set to: a number, yes or no, or text as a spec would have it (`"3x3"`, `"D"`)."""
 
 
-def load(path: str | PathLike[str], /, **parameters: Parameter) -> Network:
+def load(path: str | PathLike[str], /, *, at: Mapping[str, int] | None = None, **parameters: Parameter) -> Network:
     """The network of a spec file, or of a bundled spec by its name.
 
-    `parameters` change the file's own: `load("resnet", depth=34)`. Raises SpecError for a spec that is wrong (with
+    `parameters` change the file's own: `load("resnet", depth=34)`; `at` gives values to symbols of its inputs:
+    `load("gpt2", at={"T": 1024})`. Raises SpecError for a spec that is wrong (with
     every mistake found), OSError for a file that cannot be read.
 
     >>> load("resnet", depth=34).root.result.dims
     (1000,)
     """
     project = Project(path)
-    return project.network(project.overrides(parameters))
+    return project.network(project.overrides(parameters), at)
 
 
 def loads(
@@ -152,14 +153,14 @@ class Project:
             with _uncollected():
                 self.spec = self.library.open(found)
 
-    def network(self, overrides: Mapping[str, Constant]) -> Network:
-        """The network at some parameters; raises SpecError with every mistake found."""
+    def network(self, overrides: Mapping[str, Constant], at: Mapping[str, int] | None = None) -> Network:
+        """The network at some parameters, and `at` some sizes of its inputs; raises SpecError with every mistake found."""
         collector = Collector()
         elaborator = Elaborator(self.library, collector)
         network: Network | None = None
         try:
             with _uncollected():
-                network = elaborator.network(self.spec, overrides)
+                network = elaborator.network(self.spec, overrides, at)
         except SpecError as error:
             elaborator.take(error)
         collector.raise_errors()

@@ -10,19 +10,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from ..ir.dims import Dim
+from ..ir.dims import Dim, Poly
 from ..ir.names import Place, walk
 from ..ir.reach import Reach, Window
 from .analyze import Analysis, LayerRow
 from .counts import Counts
-from .flow import DEPTHS, FIELDS, State, flow
-from .memory import Memory, live_memory
-from .sums import SIZES, WHOLE_NUMBER, Adder, Both, Sums, bytes_of
+
+if TYPE_CHECKING:  # what takes work is loaded when a column that needs it is asked for
+    from .flow import State
+    from .memory import Memory
+    from .sums import Adder, Both, Sums
 
 Cell: TypeAlias = "Dim | Fraction | tuple[Dim | Fraction, ...] | str | None"
 Optimizer = Literal["sgd", "momentum", "adam"]
+SIZES = {
+    "float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "float8_e4m3fn": 1, "float8_e5m2": 1,
+}  # fmt: skip
+"""Bytes a number."""
 STATES: dict[Optimizer, int] = {"sgd": 0, "momentum": 1, "adam": 2}
 """How many numbers an optimiser keeps a trained number."""
 
@@ -49,6 +55,18 @@ class Column:
     says: str
     unit: Literal["count", "bytes", "ratio", "places", "shape"] = "count"
     adds: bool = True
+
+
+Grouping = Literal["operator", "module", "stage"]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Some layers of a network, by the numbers of their rows; `layers` counts each iteration."""
+
+    name: str
+    layers: int
+    rows: tuple[int, ...]
 
 
 def _columns(*columns: Column) -> dict[str, Column]:
@@ -102,7 +120,7 @@ class Details:
 
     >>> import archdsl
     >>> details = Details(archdsl.analyze(archdsl.load("vgg")))
-    >>> details.total("fvcore"), details.total("depth"), details.cells("rf")[30]
+    >>> details.total("fvcore"), details.total("depth"), details.cells("rf")[0]
     (15470264320, 16, (212, 212))
     """
 
@@ -112,11 +130,65 @@ class Details:
         self.analysis, self.given, self.training = analysis, given or Assumptions(), training
         self.fold = fold or analysis.folds
         self.root = analysis.network.root
+        self._known: dict[str, list[Cell]] = {}
 
     @cached_property
     def rows(self) -> Sequence[LayerRow]:
         """What the cells are of."""
         return self.analysis.tree if self.fold else self.analysis.every_row
+
+    def groups(self, by: Grouping) -> list[Group]:
+        """Layers put together by their word, by the module they stand in, or by the places of their result.
+
+        What joins paths and computes is no layer; it makes a last group, so that groups add up to the network.
+        """
+        found: dict[str, list[int]] = {}
+        for number, (row, place) in enumerate(zip(self.rows, self.places, strict=True)):
+            if row.kind in ("layer", "again") and (self.training or not row.training):
+                found.setdefault(_group(by, row, place), []).append(number)
+        return [Group(name, sum(self.rows[n].times for n in rows), tuple(rows)) for name, rows in found.items()]
+
+    def of_group(self, name: str, group: Group) -> Cell:
+        """A column of a group: the sum where it adds up, else the most, the last or nothing."""
+        if name == "intensity":
+            return self._group_intensity(group)
+        cells = self._column(name)
+        picked = [cells[n] for n in group.rows]
+        if COLUMNS[name].adds:
+            total: Dim = 0
+            for number, cell in zip(group.rows, picked, strict=True):
+                assert isinstance(cell, int | Poly)
+                total = total + cell * self.rows[number].times
+            return total
+        if name == "live" and all(isinstance(cell, int) for cell in picked if cell is not None):
+            return max((cell for cell in picked if isinstance(cell, int)), default=None)
+        return picked[-1]
+
+    def between(self, name: str, groups: Sequence[Group]) -> Cell:
+        """What the network has of a column beyond its layers: sums and joins of paths."""
+        if not COLUMNS[name].adds:
+            return None
+        total = self.total(name)
+        assert isinstance(total, int | Poly)
+        for group in groups:
+            part = self.of_group(name, group)
+            assert isinstance(part, int | Poly)
+            total = total - part
+        return total
+
+    def _column(self, name: str) -> list[Cell]:
+        if name not in self._known:
+            self._known[name] = self.cells(name)
+        return self._known[name]
+
+    def _group_intensity(self, group: Group) -> Fraction | None:
+        macs: Dim = 0
+        traffic: Dim = 0
+        for number in group.rows:
+            row, sums = self.rows[number], self._sums[number].of(self.training)
+            macs = macs + row.counts.macs * row.times
+            traffic = traffic + (sums.traffic * self.given.batch + sums.arrays) * row.times
+        return _ratio(2 * macs * self.given.batch, traffic)
 
     @cached_property
     def places(self) -> list[Place]:
@@ -168,6 +240,10 @@ class Details:
 
     # -- of the whole network
 
+    def array_bytes(self, name: str) -> Dim:
+        """The `weights`, `gradients` or `optimizer` bytes of the whole network."""
+        return self._array_bytes(name, self.analysis.totals.of(self.training))
+
     @cached_property
     def sums(self) -> Sums:
         """The sums of the whole network."""
@@ -176,6 +252,8 @@ class Details:
     @property
     def input_bytes(self) -> Dim:
         """What the network's inputs take, a batch."""
+        from .sums import bytes_of
+
         return sum((bytes_of(self.root.shapes[v], self.given.size) for v in self.root.entry), 0) * self.given.batch
 
     @property
@@ -191,20 +269,21 @@ class Details:
     @property
     def kept(self) -> Dim:
         """Bytes of all values of a training step at the end of the forward pass: inputs and every result."""
+        from .sums import Adder
+
         made = Adder(self.given.size, True).instance(self.root).of(True).values
         return made * self.given.batch + self.input_bytes
 
     def intensity(self, macs: Dim, sums: Sums) -> Fraction | None:
         """FLOPs a byte; None where nothing is moved, or sizes are symbolic."""
-        moved = sums.traffic * self.given.batch + sums.arrays
-        if not isinstance(macs, int) or not isinstance(moved, int) or moved == 0:
-            return None
-        return Fraction(2 * macs * self.given.batch, moved)
+        return _ratio(2 * macs * self.given.batch, sums.traffic * self.given.batch + sums.arrays)
 
     # -- how cells come about
 
     @cached_property
     def _adder(self) -> Adder:
+        from .sums import Adder
+
         return Adder(self.given.size, self.training)
 
     @cached_property
@@ -213,26 +292,47 @@ class Details:
 
     @cached_property
     def _live(self) -> Memory:
+        from .memory import live_memory
+
         return live_memory(self.root, self.given.size, self.fold)
 
     @cached_property
     def _fields(self) -> list[State[Reach]]:
+        from .flow import FIELDS, flow
+
         return flow(self.root, FIELDS, self.fold)
 
     @cached_property
     def _depths(self) -> list[State[int]]:
+        from .flow import DEPTHS, flow
+
         return flow(self.root, DEPTHS, self.fold)
 
     def _summed(self, name: str, sums: Sums) -> Dim:
         if name == "memory":
             return sums.values * self.given.batch
-        return getattr(sums, name)
+        found: Dim = getattr(sums, name)
+        return found
 
     def _array_bytes(self, name: str, counts: Counts) -> Dim:
         size = self.given.size
         if name == "weights":
-            return (counts.parameters + counts.statistics + counts.frozen) * size + counts.counters * WHOLE_NUMBER
+            return (counts.parameters + counts.statistics + counts.frozen) * size + counts.counters * 8  # int64
         return counts.parameters * size * (1 if name == "gradients" else STATES[self.given.optimizer])
+
+
+def _ratio(above: Dim, below: Dim) -> Fraction | None:
+    if not isinstance(above, int) or not isinstance(below, int) or below == 0:
+        return None
+    return Fraction(above, below)
+
+
+def _group(by: Grouping, row: LayerRow, place: Place) -> str:
+    if by == "operator":
+        return row.operator
+    if by == "module":
+        return "" if place.call is None else place.call.word
+    return "x".join(map(str, row.output.axes)) or row.output.kind
 
 
 def _field(name: str, state: State[Reach]) -> Cell:
@@ -252,4 +352,17 @@ def _of_window(name: str, window: Window) -> Dim | Fraction:
     return window.start if name == "rf-start" else int(stride) if stride.denominator == 1 else stride
 
 
-__all__ = ["COLUMNS", "DEFAULT", "MEMORY", "STATES", "Assumptions", "Cell", "Column", "Details", "Optimizer"]
+__all__ = [
+    "COLUMNS",
+    "DEFAULT",
+    "MEMORY",
+    "SIZES",
+    "STATES",
+    "Assumptions",
+    "Cell",
+    "Column",
+    "Details",
+    "Group",
+    "Grouping",
+    "Optimizer",
+]

@@ -28,10 +28,6 @@ from ..ir.lookup import arms
 from ..ir.operator import Operator, Work
 from ..ir.shapes import Shape
 
-SIZES = {
-    "float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "float8_e4m3fn": 1, "float8_e5m2": 1,
-}  # fmt: skip
-"""Bytes a number."""
 WHOLE_NUMBER = 8
 """Bytes of a whole number: torch's int64."""
 

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import shutil
+from typing import TYPE_CHECKING
 
 from .cache import Cache, Printed
-from .files import guarded, network_of, open_project, print_exactly, show_diagnostics
+from .files import CommandError, guarded, network_of, open_project, print_exactly, show_diagnostics
 from .parser import Options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..analysis import Analysis
+    from ..analysis.columns import Details
+    from ..report.json_report import More
+    from ..report.listing import Listing
+
+TABLE_WIDTH = 100
 
 
 def run(options: Options) -> int:
-    """Print the table or the object; 1 if a fact fails."""
-    terminal = None if options.json else shutil.get_terminal_size((100, 24)).columns
+    """Print the table, the object, or whatever was asked for; 1 if a fact fails."""
+    if options.plot is not None:
+        return guarded(lambda: _plot(options))
+    terminal = shutil.get_terminal_size((TABLE_WIDTH, 24)).columns if _format(options) == "table" else None
     cache = Cache("analyze", options.file, vars(options), terminal)
     printed = cache.recall()
     if printed is not None:
@@ -22,16 +35,17 @@ def run(options: Options) -> int:
 
 def _run(options: Options, cache: Cache) -> int:
     from .. import api  # here, for what is remembered needs none of it
-    from ..report import analysis_table, fact_diagnostic, json_object, json_text
+    from ..report import fact_diagnostic
+    from ..report.listing import UnsortableError
 
+    _check(options)
     project = open_project(options.file)
-    analysis = api.analyze(network_of(project, options.settings))
-    if options.json:
-        printed = Printed(json_text(json_object(analysis, training=options.training)), True)
-    else:
-        width, connections = shutil.get_terminal_size((100, 24)).columns, options.connections or None
-        table = analysis_table(analysis, width, options.depth, training=options.training, connections=connections)
-        printed = Printed(table, False)
+    analysis = api.analyze(network_of(project, options.settings, options.at))
+    try:
+        printed = _printed(analysis, options, _format(options))
+    except UnsortableError:
+        help = "give sizes to the symbols of the input: `--at T=1024`"
+        raise CommandError(f"`{options.sort}` has formulas, which have no order", help) from None
     _print(printed)
     show_diagnostics([fact_diagnostic(fact) for fact in analysis.failed])
     if not analysis.failed:
@@ -44,3 +58,84 @@ def _print(printed: Printed) -> None:
         print_exactly(printed.text)
     else:
         print(printed.text)
+
+
+def _format(options: Options) -> str:
+    return "json" if options.json else options.format or "table"
+
+
+def _check(options: Options) -> None:
+    """Refuse options that exclude each other."""
+    if options.json and options.format not in (None, "json"):
+        raise CommandError(f"`--json` and `--format {options.format}` exclude each other")
+    if options.depth is not None and (options.by or options.sort):
+        raise CommandError(f"`--depth` is of the tree, `--{'by' if options.by else 'sort'}` shows none")
+
+
+def _details(analysis: Analysis, options: Options, fold: bool) -> Details:
+    from ..analysis.columns import Assumptions, Details
+
+    given = Assumptions(options.batch or 1, options.dtype or "float32", options.optimizer or "adam")
+    return Details(analysis, given, training=options.training, fold=fold)
+
+
+def _plot(options: Options) -> int:
+    from .. import api
+    from ..report.listing import UnsortableError
+    from .plot import write_plot
+
+    _check(options)
+    assert options.plot is not None
+    project = open_project(options.file)
+    analysis = api.analyze(network_of(project, options.settings, options.at))
+    try:
+        write_plot(_details(analysis, options, False), options.plot)
+    except UnsortableError:
+        help = "give sizes to the symbols of the input: `--at T=1024`"
+        raise CommandError("a plot needs numbers", help) from None
+    return 0
+
+
+def _printed(analysis: Analysis, options: Options, form: str) -> Printed:
+    from ..report import json_object, json_text
+    from ..report.table import default_columns, details_table
+
+    tabled = form in ("table", "markdown") or (form == "csv" and bool(options.by or options.depth))
+    details = _details(analysis, options, tabled)
+    if form == "json":
+        return Printed(json_text(json_object(analysis, training=options.training, more=_more(details, options))), True)
+    names = options.columns or default_columns(analysis, options.connections or None)
+    if options.by is not None and options.columns is None:
+        names = tuple(name for name in names if name != "output")  # layers of one group differ in it
+    listing = _listing(details, names, options, form != "csv")
+    if form == "table":
+        width = shutil.get_terminal_size((TABLE_WIDTH, 24)).columns
+        if options.columns is None:
+            width = min(width, TABLE_WIDTH)
+        return Printed(details_table(details, names, listing, width, memory=_of_memory(options)), False)
+    from ..report.delimited import csv_text, markdown_text
+
+    return Printed((csv_text if form == "csv" else markdown_text)(details, names, listing), True)
+
+
+def _listing(details: Details, names: Sequence[str], options: Options, as_tree: bool) -> Listing:
+    from ..report.listing import grouped, layers, tree
+
+    if options.by is not None:
+        return grouped(details, names, options.by, options.sort)
+    if options.sort is not None or not (as_tree or options.depth is not None):
+        return layers(details, names, options.sort)
+    return tree(details, names, options.depth)
+
+
+def _of_memory(options: Options) -> bool:
+    return any(value is not None for value in (options.batch, options.dtype, options.optimizer))
+
+
+def _more(details: Details, options: Options) -> More | None:
+    """What goes into the object beside what is always there."""
+    from ..report.json_report import More
+
+    if not (options.columns or options.by or options.sort or _of_memory(options)):
+        return None
+    return More(details, options.columns or (), options.sort, options.by, _of_memory(options))

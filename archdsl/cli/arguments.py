@@ -6,7 +6,9 @@ import argparse
 from collections.abc import Callable
 
 from ..records import dataclass
-from .parser import Parser, Settings
+from .parser import ColumnNames, Parser, Settings, Sizes
+
+DTYPES = ("float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +41,38 @@ def _check(parser: Parser) -> None:
 def _analyze(parser: Parser) -> None:
     _file(parser)
     _settings(parser)
-    parser.add_argument("--json", action="store_true", help="one object for a program (docs/json.md describes it)")
+    parser.add_argument(
+        "--at", action=Sizes, default={}, metavar="NAME=NUMBER", help="a size that the input leaves open"
+    )
+    form = parser.add_argument_group("what is shown")
+    form.add_argument("--columns", action=ColumnNames, metavar="A,B", help="columns (docs/analysis.md explains each)")
+    form.add_argument("--sort", action=ColumnNames, metavar="COLUMN", help="the layers by falling values of a column")
+    form.add_argument("--by", choices=("operator", "module", "stage"), help="layers put together, instead of the tree")
+    form.add_argument(
+        "--format", choices=("table", "csv", "markdown", "json"), help="how it is printed (default: table)"
+    )
+    form.add_argument("--json", action="store_true", help="the same as --format json (docs/json.md describes it)")
+    form.add_argument(
+        "--plot", metavar="FILE.svg", help="draw the columns over the layers instead; .png needs matplotlib"
+    )
+    memory = parser.add_argument_group("memory")
+    memory.add_argument("--batch", type=_batch, metavar="N", help="examples at once (default: 1)")
+    memory.add_argument("--dtype", choices=DTYPES, help="type of all numbers (default: float32)")
+    memory.add_argument(
+        "--optimizer", choices=("sgd", "momentum", "adam"), help="whose state is counted (default: adam)"
+    )
     parser.add_argument("--training", action="store_true", help="count what exists in training only, too")
     parser.add_argument("--depth", type=_depth, metavar="N", help="how many levels of the tree to show")
     parser.add_argument("--connections", action="store_true", help="count connections, in the sense of LeNet-5's paper")
     parser.add_argument(
         "--no-cache", action="store_true", help="neither use what an earlier call printed nor keep this"
     )
+
+
+def _batch(text: str) -> int:
+    if not text.isdecimal() or not text.isascii() or not 1 <= int(text[:12]) <= 10**9:
+        raise argparse.ArgumentTypeError(f"`{text}` is not a number of examples, 1 or more")
+    return int(text)
 
 
 def _depth(text: str) -> int:
@@ -110,6 +137,8 @@ COMMANDS = {
         "the table of a network: shapes, parameters, multiply-adds",
         "  archdsl analyze lenet5\n"
         "  archdsl analyze resnet --set depth=34 --depth 2\n"
+        "  archdsl analyze resnet50 --columns output,macs,rf,live --batch 32\n"
+        "  archdsl analyze gpt2 --at T=1024 --by operator --sort macs\n"
         "  archdsl analyze net.yaml --json > net.json\n",
         _analyze,
     ),

@@ -74,21 +74,21 @@ def open_project(name: str) -> Project:
     return reading(name, lambda: Project(name))
 
 
-def open_network(name: str, settings: Mapping[str, str]) -> Network:
-    """The network of a spec with some parameters set."""
-    return network_of(open_project(name), settings)
+def open_network(name: str, settings: Mapping[str, str], at: Mapping[str, int] | None = None) -> Network:
+    """The network of a spec with some parameters set, and `at` some sizes of its inputs."""
+    return network_of(open_project(name), settings, at)
 
 
-def network_of(project: Project, settings: Mapping[str, str]) -> Network:
-    """The network of an opened spec with some parameters set."""
+def network_of(project: Project, settings: Mapping[str, str], at: Mapping[str, int] | None = None) -> Network:
+    """The network of an opened spec with some parameters set, and `at` some sizes of its inputs."""
     try:
         overrides = project.overrides(settings)
     except SpecError as error:
         raise SettingError(error.diagnostics) from None
     try:
-        return project.network(overrides)
+        return project.network(overrides, at)
     except SpecError as error:
-        if settings and all(d.code == "A0205" and d.span is None for d in error.diagnostics):
+        if (settings or at) and all(d.code == "A0205" and d.span is None for d in error.diagnostics):
             raise SettingError(error.diagnostics) from None
         raise
 

@@ -15,6 +15,15 @@ class Options(argparse.Namespace):
     file: str
     settings: dict[str, str]
     json: bool
+    format: Literal["table", "csv", "markdown", "json"] | None
+    columns: tuple[str, ...] | None
+    sort: str | None
+    by: Literal["operator", "module", "stage"] | None
+    at: dict[str, int]
+    batch: int | None
+    dtype: str | None
+    optimizer: Literal["sgd", "momentum", "adam"] | None
+    plot: str | None
     training: bool
     connections: bool
     no_cache: bool
@@ -92,3 +101,54 @@ class Settings(argparse.Action):
             parser.error(f"`{name.strip()}` is set twice")
         settings[name.strip()] = value.strip()
         setattr(namespace, self.dest, settings)
+
+
+class Sizes(argparse.Action):
+    """`--at NAME=NUMBER`, each name once."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: object = None,
+    ) -> None:
+        assert isinstance(parser, Parser)
+        sizes = dict(getattr(namespace, self.dest) or {})
+        for part in str(values).split(","):
+            name, _, value = (side.strip() for side in part.partition("="))
+            if not name or not (value.isdecimal() and value.isascii()) or len(value) > 18 or int(value) < 1:
+                parser.error(f"`--at {values}` is not NAME=NUMBER", "for example `--at T=1024`, or `--at H=224,W=224`")
+            if name in sizes:
+                parser.error(f"`{name}` is given twice")
+            sizes[name] = int(value)
+        setattr(namespace, self.dest, sizes)
+
+
+class ColumnNames(argparse.Action):
+    """`--columns a,b` or `--sort a`: names of columns."""
+
+    ALIASES = {"params": "parameters", "trainable": "parameters", "multiply-adds": "macs", "shape": "output"}
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: object = None,
+    ) -> None:
+        from ..analysis.columns import COLUMNS
+
+        assert isinstance(parser, Parser)
+        found: list[str] = []
+        for part in str(values).split(","):
+            name = self.ALIASES.get(part.strip(), part.strip())
+            if name not in COLUMNS:
+                help = suggestion(name, COLUMNS) or f"the columns are {', '.join(COLUMNS)}"
+                parser.error(f"no column `{name}`", help)
+            if name not in found:
+                found.append(name)
+        one = self.dest == "sort"
+        if one and len(found) > 1:
+            parser.error("`--sort` takes one column")
+        setattr(namespace, self.dest, found[0] if one else tuple(found))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import get_args
 
 from .. import expr as ex
-from ..diagnostics import Span, fail
+from ..diagnostics import Span, did_you_mean, fail
 from ..ir import dims
 from ..ir.dims import Dim
 from ..ir.evaluate import Bound, Env, evaluate_dim
@@ -24,18 +24,30 @@ def spec_span(spec: Spec) -> Span:
     return Span(spec.file, 1, 1, 1, 2)
 
 
-def input_shapes(file: File) -> dict[str, Shape]:
-    """The inputs of a file, names that are no parameters being symbols."""
+def input_shapes(file: File, at: Mapping[str, int] | None = None) -> dict[str, Shape]:
+    """The inputs of a file, names that are no parameters being symbols; `at` gives some of these a value."""
     if not file.spec.inputs:
         fail("A0610", "this spec has no `input`", spec_span(file.spec), "say what flows in: `input: 3x224x224`")
     env = file.env()
     found: dict[str, Shape] = {}
     for name, shape in file.spec.inputs.items():
-        sizes = tuple(_entry_dim(d, env) for d in shape.dims)
+        sizes = tuple(dims.substitute(_entry_dim(d, env), at or {}) for d in shape.dims)
         below = None if shape.below is None else evaluate_dim(shape.below, env)
         kind = "numbers" if below is not None else _kind(len(sizes), shape.kind)
         found[name] = Shape(kind, sizes, below=below)
     return found
+
+
+def known_sizes(file: File, at: Mapping[str, int]) -> dict[str, Bound]:
+    """The values given to symbols as names; refuses what is no symbol of an input."""
+    symbols = {s for shape in input_shapes(file).values() for dim in shape.dims for s in dims.symbols(dim)}
+    for name in at:
+        if name not in symbols:
+            known = did_you_mean(name, sorted(symbols)) or (
+                f"its symbols are {', '.join(sorted(symbols))}" if symbols else "its sizes are numbers"
+            )
+            fail("A0205", f"no input has a size called `{name}`", None, known)
+    return {name: Bound(value) for name, value in at.items()}
 
 
 def symbols_of(file: File, shapes: Iterable[Shape]) -> dict[str, Bound]:

@@ -14,7 +14,7 @@ from ..syntax import tree as t
 from .body import BodyBuilder
 from .builder import Builder
 from .claims import count_claim
-from .entry import bind_sizes, input_shapes, spec_span, symbols_of
+from .entry import bind_sizes, input_shapes, known_sizes, spec_span, symbols_of
 from .parameters import Parameters, claiming_rows, root_of, same
 from .session import File, Given, Session
 
@@ -22,11 +22,12 @@ from .session import File, Given, Session
 class Elaborator(Session):
     """Makes networks of specs; files and instances are made once."""
 
-    def network(self, spec: Spec, overrides: Mapping[str, Constant]) -> Network:
-        """The network of a spec; what is wrong goes to the collector."""
+    def network(self, spec: Spec, overrides: Mapping[str, Constant], at: Mapping[str, int] | None = None) -> Network:
+        """The network of a spec, symbols of its inputs having the values `at`; what is wrong goes to the collector."""
         file = self.file(spec, overrides)
+        self.sizes = known_sizes(file, at) if at else {}
         self.claiming = spec if _is_own_choice(spec, overrides) else None
-        root = self.whole(file, tuple(input_shapes(file).values()), None, spec_span(spec))
+        root = self.whole(file, tuple(input_shapes(file, at).values()), None, spec_span(spec))
         return Network(
             spec.network,
             spec.source,
@@ -47,7 +48,8 @@ class Elaborator(Session):
             fail("A0610", "this spec has no `layers`", span)
         if len(entry) != max(1, len(spec.inputs)):
             fail("A0302", f"this network takes {len(spec.inputs)} inputs, not {len(entry)}", span)
-        builder = BodyBuilder(self, file, file.env().with_names(symbols_of(file, entry)), until)
+        sizes = {} if self.calls else dict(self.sizes)
+        builder = BodyBuilder(self, file, file.env().with_names(symbols_of(file, entry) | sizes), until)
         ids = tuple(builder.new_value(shape) for shape in entry)
         names = tuple(spec.inputs) or ("input",)
         for name, value in zip(names, ids, strict=True):

@@ -79,6 +79,7 @@ class Session(ABC):
         self.trail: list[Label] = []
         self.calls: list[tuple[int, str]] = []
         self.claiming: Spec | None = None
+        self.sizes: Mapping[str, Bound] = {}
         self._files: dict[object, File] = {}
 
     @abstractmethod

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
-from ..analysis import Analysis, Counts, LayerRow
+from ..analysis import Analysis, Counts
+from ..analysis.columns import COLUMNS, DEFAULT, MEMORY, Details
 from ..diagnostics import safe
 from ..ir.dims import Dim
 from ..ir.shapes import Constant
-from ..records import dataclass
+from .cells import cell_text, heading
 from .constants import constant_text
 from .facts import facts_line
-from .numbers import exact, plural, rounded
+from .listing import Entry, Listing, tree
+from .numbers import exact, in_bytes, plural, rounded
 
 MAX_WIDTH = 100
+"""Of text; a table may be as wide as the terminal."""
 MIN_WIDTH = 60
-FULL_ROWS = 40
-"""A tree of more rows than these is shown only as deep as keeps it this short, unless a depth is asked for."""
+NAME_WIDTH = 24
+"""Names are cut to this before columns are left out."""
 
 _GAP = "  "
-_NOTHING = "-"
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One line before it is laid out: texts, and counts or None where there is nothing to count."""
-
-    name: str
-    operator: str
-    output: str
-    counts: tuple[Dim, ...]
 
 
 def analysis_table(
@@ -46,107 +38,111 @@ def analysis_table(
     `depth` says how many levels of the tree to show (default: all, or as many as keep the table short); `training`
     counts what exists in training only; `connections` adds LeNet's count, by default where the spec claims it.
     """
+    details = Details(analysis, training=training)
+    names = default_columns(analysis, connections)
+    return details_table(details, names, tree(details, names, depth), min(width, MAX_WIDTH))
+
+
+def default_columns(analysis: Analysis, connections: bool | None = None) -> tuple[str, ...]:
+    """The columns that are shown unless others are asked for."""
     if connections is None:
         connections = any(fact.claim.quantity == "connections" for fact in analysis.facts)
-    width = min(max(width, MIN_WIDTH), MAX_WIDTH)
-    shown = _shown(analysis.tree, depth)
-    rows = [_row(row, parent, training, connections) for row, parent in _with_parents(shown)]
-    total = analysis.totals.of(training)
-    table = _layout([*rows, _Row("total", "", "", _counted(total, connections))], connections, width)
-    hidden = len(analysis.tree) - len(shown)
-    parts = [*_heading(analysis, width), "", *table]
-    if hidden:
-        deepest = 1 + max(row.depth for row in analysis.tree)
-        parts.append(f"({plural(hidden, 'row')} inside not shown; --depth {deepest} shows everything)")
-    parts += ["", *_totals(analysis, training, connections, width), "", facts_line(analysis.facts)]
+    return (*DEFAULT, "connections") if connections else DEFAULT
+
+
+def details_table(details: Details, names: Sequence[str], listing: Listing, width: int, *, memory: bool = False) -> str:
+    """A table with any columns and lines, and what is known of the whole; `memory` adds what it needs to run."""
+    width = max(width, MIN_WIDTH)
+    texts = min(width, MAX_WIDTH)
+    analysis = details.analysis
+    parts = [*_heading(analysis, texts), "", *_table(details, names, listing, width)]
+    if listing.hidden:
+        deepest = 1 + max(row.depth for row in details.rows)
+        parts.append(f"({plural(listing.hidden, 'row')} inside not shown; --depth {deepest} shows everything)")
+    parts += ["", *_totals(analysis, details.training, "connections" in names, texts)]
+    if memory or MEMORY & set(names):
+        parts += ["", *_memory(details)]
+    parts += ["", facts_line(analysis.facts)]
     return "\n".join(line.rstrip() for line in parts)
-
-
-# ---- which rows -----------------------------------------------------------------------------------------------------
-
-
-def _shown(tree: Sequence[LayerRow], depth: int | None) -> list[LayerRow]:
-    if depth is None:
-        deepest = max((row.depth for row in tree), default=0)
-        fitting = [d for d in range(deepest, 0, -1) if sum(row.depth <= d for row in tree) <= FULL_ROWS]
-        depth = (fitting[0] if fitting else 0) + 1
-    return [row for row in tree if row.depth < depth]
-
-
-def _with_parents(rows: Iterable[LayerRow]) -> Iterator[tuple[LayerRow, LayerRow | None]]:
-    """Each row with the module or level it stands in."""
-    above: list[LayerRow] = []
-    for row in rows:
-        del above[row.depth :]
-        yield row, above[-1] if above else None
-        above.append(row)
-
-
-def _row(row: LayerRow, parent: LayerRow | None, training: bool, connections: bool) -> _Row:
-    outer = () if parent is None or row.path[: len(parent.path)] != parent.path else parent.path
-    word = safe(row.operator)
-    repeats = row.times // (parent.times if parent else 1)
-    if repeats > 1:
-        word += f" x {repeats}"
-    if row.training and not (parent and parent.training):
-        word += " (training)"
-    counts = row.counts + row.inside if training else row.counts
-    name = "  " * row.depth + safe(".".join(row.path[len(outer) :]))
-    return _Row(name, word.strip(), str(row.output), _counted(counts, connections))
-
-
-def _counted(counts: Counts, connections: bool) -> tuple[Dim, ...]:
-    found = (counts.parameters, counts.macs)
-    return (*found, counts.connections) if connections else found
 
 
 # ---- laying out -----------------------------------------------------------------------------------------------------
 
 
-def _layout(rows: Sequence[_Row], connections: bool, width: int) -> list[str]:
-    """Lines no wider than `width`: shorter headings first, then rounded numbers, then cut names."""
-    long = ["layer", "operator", "output", "parameters", "multiply-adds", "connections"]
-    short = ["layer", "operator", "output", "params", "MACs", "connect."]
-    count = 6 if connections else 5
-    for heads, show in ((long, exact), (short, exact), (short, rounded)):
-        grid = [heads[:count], *([r.name, r.operator, r.output, *map(_number(show), r.counts)] for r in rows)]
-        widths = _widths(grid)
-        if _total(widths) <= width:
+def _table(details: Details, names: Sequence[str], listing: Listing, width: int) -> list[str]:
+    """Lines no wider than `width`: shorter headings first, then rounded numbers, cut names, fewer columns."""
+    total = Entry("total", "", 0, 0, False, tuple(details.total(name) for name in names))
+    kept = list(range(len(names)))
+    while True:
+        shown = _fitted(names, kept, [*listing.entries, total], listing.first, width)
+        if shown is not None or len(kept) < 2:
+            break
+        kept.pop()
+    lines = shown or []
+    missing = [name for at, name in enumerate(names) if at not in kept]
+    if missing:
+        lines.append(f"(no room for {', '.join(missing)}: a wider terminal or --format csv has them)")
+    return lines
+
+
+def _fitted(
+    names: Sequence[str], kept: Sequence[int], entries: Sequence[Entry], first: str, width: int
+) -> list[str] | None:
+    """The lines with the columns that are kept; None if they do not fit."""
+    words = any(entry.word for entry in entries)
+    many = any(entry.times for entry in entries) and not words
+    left = [True, *([True] * words), *([False] * many), *(COLUMNS[names[at]].unit == "shape" for at in kept)]
+    steps: tuple[tuple[bool, Callable[[Dim], str]], ...] = ((False, exact), (True, exact), (True, rounded))
+    grid: list[list[str]] = []
+    widths: list[int] = []
+    for short, number in steps:
+        head = [first, *(["operator"] * words), *(["layers"] * many), *(heading(names[at], short) for at in kept)]
+        grid = [head]
+        for entry in entries:
+            cells = [cell_text(names[at], entry.cells[at], number) for at in kept]
+            if entry is entries[-1]:
+                cells = ["" if COLUMNS[names[at]].unit == "shape" else c for at, c in zip(kept, cells, strict=True)]
+            counted = [str(entry.times or "")] * many
+            grid.append(["  " * entry.depth + safe(entry.name), *([_word(entry)] * words), *counted, *cells])
+        widths = [max(map(columns, cells)) for cells in zip(*grid, strict=True)]
+        if _wide(widths) <= width:
             break
     else:
-        widths = _shrunk(widths, width)
-    lines = [_line(cells, widths) for cells in grid]
-    rule = "-" * _total(widths)
+        widths = _shrunk(widths, width, left, len(kept) <= len(DEFAULT))
+        if _wide(widths) > width:
+            return None
+    lines = [_line(cells, widths, left) for cells in grid]
+    rule = "-" * _wide(widths)
     return [lines[0], rule, *lines[1:-1], rule, lines[-1]]
 
 
-def _number(show: Callable[[Dim], str]) -> Callable[[Dim], str]:
-    return lambda count: _NOTHING if count == 0 else show(count)
+def _word(entry: Entry) -> str:
+    word = safe(entry.word) + (f" x {entry.times}" if entry.times > 1 else "")
+    return (word + " (training)" * entry.training).strip()
 
 
-def _widths(grid: Sequence[Sequence[str]]) -> list[int]:
-    return [max(map(columns, cells)) for cells in zip(*grid, strict=True)]
-
-
-def _total(widths: Sequence[int]) -> int:
+def _wide(widths: Sequence[int]) -> int:
     return sum(widths) + len(_GAP) * (len(widths) - 1)
 
 
-def _shrunk(widths: list[int], width: int) -> list[int]:
-    """The widest columns give way first."""
+def _shrunk(widths: list[int], width: int, left: Sequence[bool], all_give: bool) -> list[int]:
+    """Names and shapes give way first, to a limit; where columns are few, all give way altogether."""
     widths = list(widths)
-    while _total(widths) > width:
-        widest = max(range(len(widths)), key=lambda i: widths[i])
+    loose = [at for at, is_text in enumerate(left) if is_text or all_give]
+    while _wide(widths) > width:
+        widest = max(loose, key=lambda i: widths[i])
+        if not all_give and widths[widest] <= NAME_WIDTH:
+            return widths
         widths[widest] -= 1
     return widths
 
 
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+def _line(cells: Sequence[str], widths: Sequence[int], left: Sequence[bool]) -> str:
     texts: list[str] = []
-    for number, (cell, width) in enumerate(zip(cells, widths, strict=True)):
+    for cell, width, is_text in zip(cells, widths, left, strict=True):
         text = cut(cell, width)
         blanks = " " * (width - columns(text))
-        texts.append(text + blanks if number < 3 else blanks + text)
+        texts.append(text + blanks if is_text else blanks + text)
     return _GAP.join(texts).rstrip()
 
 
@@ -239,3 +235,32 @@ def _buffers(counts: Counts) -> str:
 def _apart(apart: Counts, training: bool) -> str:
     what = f"{exact(apart.parameters)} parameters, {exact(apart.macs)} multiply-adds of outputs in training only"
     return f"included: {what}" if training else f"not counted: {what} (--training counts them)"
+
+
+def _memory(details: Details) -> list[str]:
+    """What the network needs to run and to be trained."""
+    given = details.given
+    peak, at = details.peak
+    arrays, gradients, state = map(details.array_bytes, ("weights", "gradients", "optimizer"))
+    kept = details.kept
+    training = _plus(_plus(arrays, gradients), _plus(state, kept))
+    assumed = f"batch {given.batch}, {given.dtype}, {given.optimizer}"
+    lines = [f"memory ({assumed})"]
+    where = f"values alive at once, most in {safe(at)}" if at else "values alive at once"
+    entries = (
+        ("parameters and buffers", arrays, ""),
+        ("inference: values", peak, where if peak is not None else "not known of formulas: give sizes by --at"),
+        ("inference: together", _plus(arrays, peak), ""),
+        ("training: gradients", gradients, "of the parameters"),
+        ("training: optimizer", state, f"state of {given.optimizer}"),
+        ("training: values", kept, "all results and inputs, kept for the backward pass"),
+        ("training: together", training, ""),
+    )
+    texts = [(name, in_bytes(n) if n is not None else "-", note) for name, n, note in entries]
+    right = max(len(text) for _, text, _ in texts)
+    lines += [f"  {name:24}{text:>{right}}" + (f"  ({note})" if note else "") for name, text, note in texts]
+    return lines
+
+
+def _plus(one: Dim | None, other: Dim | None) -> Dim | None:
+    return None if one is None or other is None else one + other

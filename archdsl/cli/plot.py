@@ -1,0 +1,27 @@
+"""`archdsl analyze --plot`."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..analysis.columns import Details
+from ..report.plot import plot_svg
+from .files import CommandError, write_file, write_with
+
+
+def write_plot(details: Details, name: str) -> None:
+    """Write the plot as SVG, or with matplotlib as PNG."""
+    suffix = Path(name).suffix.lower()
+    if suffix == ".svg":
+        write_file(name, plot_svg(details))
+        return
+    if suffix != ".png":
+        raise CommandError(f"`--plot {name}` ends neither in .svg nor in .png")
+    if find_spec("matplotlib") is None:
+        raise CommandError(
+            "a PNG needs matplotlib", "`pip install 'archdsl[plot]'`, or write an .svg, which needs nothing"
+        )
+    from ..report.plot_png import plot_png
+
+    write_with(name, lambda path: plot_png(details, path))
