@@ -7,7 +7,6 @@ column says nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from ..ir.dims import Dim, Poly
 from ..ir.names import Place, walk
 from ..ir.reach import Reach, Window
+from ..records import dataclass
 from .analyze import Analysis, LayerRow
 from .counts import Counts
 

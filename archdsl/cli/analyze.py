@@ -81,6 +81,7 @@ def _details(analysis: Analysis, options: Options, fold: bool) -> Details:
 
 def _plot(options: Options) -> int:
     from .. import api
+    from ..report import fact_diagnostic
     from ..report.listing import UnsortableError
     from .plot import write_plot
 
@@ -93,7 +94,8 @@ def _plot(options: Options) -> int:
     except UnsortableError:
         help = "give sizes to the symbols of the input: `--at T=1024`"
         raise CommandError("a plot needs numbers", help) from None
-    return 0
+    show_diagnostics([fact_diagnostic(fact) for fact in analysis.failed])
+    return 1 if analysis.failed else 0
 
 
 def _printed(analysis: Analysis, options: Options, form: str) -> Printed:

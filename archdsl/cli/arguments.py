@@ -81,6 +81,26 @@ def _depth(text: str) -> int:
     return int(text)
 
 
+def _diff(parser: Parser) -> None:
+    parser.add_argument("file", metavar="A", help="a spec, or the name of a bundled spec")
+    parser.add_argument("other", metavar="B", help="another, or the same with other parameters")
+    _settings(parser)
+    for side in "ab":
+        help = f"a parameter of {side.upper()} alone"
+        parser.add_argument(
+            f"--set-{side}", dest=f"settings_{side}", action=Settings, default={}, metavar="NAME=VALUE", help=help
+        )
+    parser.add_argument(
+        "--at", action=Sizes, default={}, metavar="NAME=NUMBER", help="a size that the inputs leave open"
+    )
+    parser.add_argument("--json", action="store_true", help="one object for a program (docs/json.md describes it)")
+    parser.add_argument("--exit-code", action="store_true", help="end with code 1 if anything differs")
+
+
+def _schema(parser: Parser) -> None:
+    parser.add_argument("word", choices=("analysis", "diff"), help="which object: of `analyze --json` or `diff --json`")
+
+
 def _compile(parser: Parser) -> None:
     _file(parser)
     _settings(parser)
@@ -142,6 +162,13 @@ COMMANDS = {
         "  archdsl analyze net.yaml --json > net.json\n",
         _analyze,
     ),
+    "diff": Command(
+        "what differs between two networks: layers, shapes, parameters, multiply-adds",
+        "  archdsl diff old.yaml new.yaml\n"
+        "  archdsl diff resnet resnet --set-a depth=50 --set-b depth=101\n"
+        "  archdsl diff old.yaml new.yaml --json --exit-code\n",
+        _diff,
+    ),
     "compile": Command(
         "PyTorch source for a network",
         "  archdsl compile lenet5\n"
@@ -168,6 +195,11 @@ COMMANDS = {
         "  archdsl fmt --to arch net.yaml -o net.arch\n"
         "  cat net.yaml | archdsl fmt -\n",
         _fmt,
+    ),
+    "schema": Command(
+        "the JSON Schema of an object that archdsl prints",
+        "  archdsl schema analysis > analysis.schema.json\n",
+        _schema,
     ),
     "explain": Command(
         "what a layer word or a diagnostic code means",

@@ -24,6 +24,10 @@ class Options(argparse.Namespace):
     dtype: str | None
     optimizer: Literal["sgd", "momentum", "adam"] | None
     plot: str | None
+    other: str
+    settings_a: dict[str, str]
+    settings_b: dict[str, str]
+    exit_code: bool
     training: bool
     connections: bool
     no_cache: bool

@@ -58,10 +58,11 @@ def details_table(details: Details, names: Sequence[str], listing: Listing, widt
     parts = [*_heading(analysis, texts), "", *_table(details, names, listing, width)]
     if listing.hidden:
         deepest = 1 + max(row.depth for row in details.rows)
-        parts.append(f"({plural(listing.hidden, 'row')} inside not shown; --depth {deepest} shows everything)")
+        note = f"({plural(listing.hidden, 'row')} inside not shown; --depth {deepest} shows everything)"
+        parts.extend(_wrapped(note, texts))
     parts += ["", *_totals(analysis, details.training, "connections" in names, texts)]
     if memory or MEMORY & set(names):
-        parts += ["", *_memory(details)]
+        parts += ["", *(part for line in _memory(details) for part in _wrapped(line, texts, " " * 4))]
     parts += ["", facts_line(analysis.facts)]
     return "\n".join(line.rstrip() for line in parts)
 
@@ -81,7 +82,8 @@ def _table(details: Details, names: Sequence[str], listing: Listing, width: int)
     lines = shown or []
     missing = [name for at, name in enumerate(names) if at not in kept]
     if missing:
-        lines.append(f"(no room for {', '.join(missing)}: a wider terminal or --format csv has them)")
+        note = f"(no room for {', '.join(missing)}: a wider terminal or --format csv has them)"
+        lines.extend(_wrapped(note, min(width, MAX_WIDTH)))
     return lines
 
 
@@ -217,7 +219,7 @@ def _totals(analysis: Analysis, training: bool, connections: bool, width: int) -
     for (name, count, note), number in zip(entries, numbers, strict=True):
         about = f"{rounded(count)}, " if isinstance(count, int) and count >= 10**6 else ""
         line = f"{name:13}  {number:>{right}}" + (f"  ({about}{note})" if count != 0 else "")
-        lines.extend(_wrapped(line, width, " " * 15) if len(number) > right else [line])
+        lines.extend(_wrapped(line, width, " " * 15))
     apart = analysis.totals.training
     if apart.parameters != 0 or apart.macs != 0 or apart.buffers != 0:
         lines.extend(_wrapped(_apart(apart, training), width))

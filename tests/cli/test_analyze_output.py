@@ -1,0 +1,168 @@
+"""What `analyze`, `diff` and `schema` print for programs, and what they refuse."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from archdsl.analysis.columns import COLUMNS
+
+from .conftest import Run
+
+ALL = ",".join(COLUMNS)
+SPEC = "network: N\ninput: 3xHx16\nlayers: |\n  a: conv 3x3, 4\n  '=cmd|1': relu\n"
+
+
+def schema_of(run: Run, name: str) -> dict[str, object]:
+    schema = json.loads(run("schema", name).out)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return schema
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("lenet5",),
+        ("resnet50", "--columns", ALL, "--batch", "4"),
+        ("gpt2", "--columns", ALL),
+        ("transformer", "--by", "module", "--columns", "macs,live,intensity"),
+        ("googlenet", "--training", "--by", "stage", "--sort", "macs", "--dtype", "bfloat16"),
+        ("unet", "--sort", "live"),
+    ],
+)
+def test_objects_follow_their_schema(run: Run, arguments: tuple[str, ...]):
+    found = json.loads(run("analyze", *arguments, "--json").out)
+    jsonschema.validate(found, schema_of(run, "analysis"))
+    assert ("memory" in found) == (not {"lenet5", "unet"} & set(arguments))
+    assert ("groups" in found) == ("--by" in arguments)
+
+
+def test_a_broken_object_does_not_follow_the_schema(run: Run):
+    found = json.loads(run("analyze", "lenet5", "--json").out)
+    found["layers"][0]["times"] = "1"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(found, schema_of(run, "analysis"))
+
+
+def test_diff(run: Run):
+    options = ("diff", "resnet", "resnet", "--set-a", "depth=50", "--set-b", "depth=101")
+    ran = run(*options)
+    assert ran.code == 0
+    assert "~ layer3.1: times 5 -> 22\n" in ran.out
+    assert "25,557,032 -> 44,549,160 (+18,992,128, +74.3 %)" in ran.out
+    assert ran.out.count("\n~ ") == 1  # what is inside the repeat is the same
+    found = json.loads(run(*options, "--json").out)
+    jsonschema.validate(found, schema_of(run, "diff"))
+    assert [change["kind"] for change in found["changes"]] == ["changed"]
+    assert run(*options, "--exit-code").code == 1
+    assert run("diff", "lenet5", "lenet5", "--exit-code").code == 0
+
+
+def test_diff_by_path_and_by_content(run: Run, tmp_path: Path):
+    text = "input: 3x8x8\nlayers: |\n  a: conv 3x3, 4\n  b: conv 3x3, 8\n  c: conv 1x1, 2\n"
+    (tmp_path / "a.yaml").write_text(text)
+    (tmp_path / "b.yaml").write_text(
+        text.replace("b: conv 3x3, 8", "stem: conv 3x3, 8").replace("1x1, 2", "1x1, 5\n  relu")
+    )
+    found = json.loads(run("diff", str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml"), "--json").out)
+    kinds = {change["path"] or change["other"]: change["kind"] for change in found["changes"]}
+    assert kinds == {"b": "renamed", "c": "changed", "relu1": "added"}
+
+
+def test_csv(run: Run):
+    rows = list(csv.DictReader(io.StringIO(run("analyze", "resnet50", "--format", "csv", "--columns", ALL).out)))
+    assert len(rows) == len(json.loads(run("analyze", "resnet50", "--json").out)["layers"])
+    assert sum(int(row["parameters"]) * int(row["times"]) for row in rows) == 25_557_032
+    assert rows[0]["rf-start"] == "-3"
+    grouped = list(csv.DictReader(io.StringIO(run("analyze", "resnet50", "--format", "csv", "--by", "operator").out)))
+    assert sum(int(row["macs"]) for row in grouped) == 3_857_973_248
+
+
+def test_no_cell_is_a_formula_to_a_spreadsheet():
+    from archdsl.report.delimited import harmless
+
+    for text in ("=1+1", "+1", "-x", "@a", "\t=1", "\r=1", "-1x-2"):
+        assert harmless(text).startswith("'")
+    assert [harmless(text) for text in ("-1", "1.5", "a=b", "")] == ["-1", "1.5", "a=b", ""]
+
+
+def test_markdown_escapes(run: Run):
+    found = run("analyze", "lenet5", "--format", "markdown").out
+    lines = found.rstrip("\n").split("\n")
+    assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
+    assert lines[-1].startswith("| **total** |")
+
+
+def test_groups_add_up(run: Run):
+    """What joins paths is no layer, so it makes a group of its own."""
+    for by in ("operator", "module", "stage"):
+        found = json.loads(run("analyze", "transformer", "--by", by, "--at", "T=7,S=9", "--json").out)
+        assert sum(group["columns"]["macs"] for group in found["groups"]) == found["totals"]["macs"]
+
+
+def test_sizes_given(run: Run):
+    found = json.loads(run("analyze", "gpt2", "--at", "T=1024", "--json").out)
+    assert found["totals"]["macs"] == 18432 * 1024**2 + 123_532_032 * 1024
+    assert found["inputs"]["input"]["shape"] == [1024]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("gpt2", "--at", "X=3"), "no input has a size called `X`"),
+        (("gpt2", "--at", "T=0"), "is not NAME=NUMBER"),
+        (("gpt2", "--at", "T=1,T=2"), "`T` is given twice"),
+        (("gpt2", "--at", "T=2000"), "A0415"),
+        (("lenet5", "--columns", "maks"), "did you mean `macs`?"),
+        (("lenet5", "--sort", "macs,rf"), "`--sort` takes one column"),
+        (("gpt2", "--sort", "macs"), "--at T=1024"),
+        (("lenet5", "--sort", "macs", "--depth", "2"), "`--depth` is of the tree"),
+        (("lenet5", "--json", "--format", "csv"), "exclude each other"),
+        (("lenet5", "--batch", "0"), "is not a number of examples"),
+        (("lenet5", "--plot", "net.pdf"), "ends neither in .svg nor in .png"),
+    ],
+)
+def test_refusals(run: Run, arguments: tuple[str, ...], message: str):
+    ran = run("analyze", *arguments)
+    assert ran.code in (1, 2)
+    assert message in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_plot(run: Run, tmp_path: Path):
+    name = tmp_path / "net.svg"
+    assert run("analyze", "googlenet", "--plot", str(name)).code == 0
+    root = ET.fromstring(name.read_text())
+    texts = [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert "GoogLeNet" in texts[0]
+    assert {"parameters", "multiply-adds"} <= set(texts)
+    bars = list(root.iter("{http://www.w3.org/2000/svg}path"))
+    assert len(bars) == 5  # four panels, and the receptive fields that are everything
+
+
+def test_png_needs_matplotlib(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("archdsl.cli.plot.find_spec", lambda name: None)
+    ran = run("analyze", "lenet5", "--plot", str(tmp_path / "net.png"))
+    assert ran.code == 2
+    assert "pip install 'archdsl[plot]'" in ran.err
+
+
+def test_png(run: Run, tmp_path: Path):
+    pytest.importorskip("matplotlib")
+    name = tmp_path / "net.png"
+    assert run("analyze", "lenet5", "--plot", str(name)).code == 0
+    assert name.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("width", ["60", "80", "140"])
+def test_tables_fit(run: Run, width: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", width)
+    found = run("analyze", "mobilenetv3", "--columns", ALL)
+    assert max(map(len, found.out.split("\n"))) <= int(width)
+    assert "no room for" in found.out
