@@ -91,8 +91,8 @@ def _fitted(
     names: Sequence[str], kept: Sequence[int], entries: Sequence[Entry], first: str, width: int
 ) -> list[str] | None:
     """The lines with the columns that are kept; None if they do not fit."""
-    words = any(entry.word for entry in entries)
-    many = any(entry.times for entry in entries) and not words
+    words = first == "layer"
+    many = not words
     left = [True, *([True] * words), *([False] * many), *(COLUMNS[names[at]].unit == "shape" for at in kept)]
     steps: tuple[tuple[bool, Callable[[Dim], str]], ...] = ((False, exact), (True, exact), (True, rounded))
     grid: list[list[str]] = []
