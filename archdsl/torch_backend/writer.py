@@ -128,7 +128,8 @@ class Writer(ABC):
             return
         self.variables.pending.discard(value)
         name = self.variables.choose(value, label)
-        self.forward.append(py.Assign(py.Name(name), value.code, comment=comment))
+        if value.code != py.Name(name):
+            self.forward.append(py.Assign(py.Name(name), value.code, comment=comment))
         self.hold(value, name)
 
     def annotate(self, variable: str, comment: str | None) -> None:
