@@ -94,18 +94,17 @@ def rows(network: Network, counter: Counter, fold: bool) -> Iterator[LayerRow]:
 
 
 def _row(place: Place, counter: Counter) -> LayerRow:
-    node = place.node
-    shapes = place.instance.shapes
-    assert isinstance(node, Layer | Invoke | Level | Reuse)
+    node, shapes = place.node, place.instance.shapes
     totals = counter.node(node, shapes)
-    if isinstance(node, Layer):
-        word, kind, first = node.operator.word, "layer", node.inputs[0]
-    elif isinstance(node, Invoke):
-        word, kind, first = node.word, "module", node.inputs[0]
-    elif isinstance(node, Reuse):
-        word, kind, first = "again", "again", node.inputs[0]
-    else:
-        word, kind, first = "", "level", node.output
+    match node:
+        case Layer():
+            word, kind, first = node.operator.word, "layer", node.inputs[0]
+        case Invoke():
+            word, kind, first = node.word, "module", node.inputs[0]
+        case Reuse():
+            word, kind, first = "again", "again", node.inputs[0]
+        case Level():
+            word, kind, first = "", "level", node.output
     return LayerRow(
         place.path, word, kind, shapes[first], shapes[node.output], totals.always, place.times, place.training,
         place.depth, node.span, totals.training,

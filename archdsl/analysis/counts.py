@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
-from functools import lru_cache
-from operator import add, attrgetter
+from operator import attrgetter
 
 from ..ir.dims import Dim
 from ..ir.graph import (
@@ -54,12 +53,10 @@ class Counts:
         return self.parameters + self.statistics + self.frozen
 
     def __add__(self, other: Counts) -> Counts:
-        if self is NOTHING or other is NOTHING:
-            return other if self is NOTHING else self
-        return Counts(*map(add, _numbers(self), _numbers(other)))
+        return _sum([self, other])
 
     def __mul__(self, times: Dim) -> Counts:
-        return Counts(*(number * times for number in _numbers(self)))
+        return Counts(*[number * times for number in _numbers(self)])
 
     def without_arrays(self) -> Counts:
         """The work alone: for what uses the arrays of another layer."""
@@ -70,17 +67,20 @@ NOTHING = Counts()
 _numbers = attrgetter(*(f.name for f in fields(Counts)))
 
 
+def _sum(parts: list[Counts]) -> Counts:
+    """All of some counts together."""
+    some = [part for part in parts if part is not NOTHING]
+    if len(some) < 2:
+        return some[0] if some else NOTHING
+    return Counts(*map(sum, zip(*map(_numbers, some), strict=True)))
+
+
 @dataclass(frozen=True, slots=True)
 class Totals:
     """Counts of what always runs, and of what exists in training only."""
 
     always: Counts = NOTHING
     training: Counts = NOTHING
-
-    def __add__(self, other: Totals) -> Totals:
-        if self is NONE or other is NONE:
-            return other if self is NONE else self
-        return Totals(self.always + other.always, self.training + other.training)
 
     def __mul__(self, times: Dim) -> Totals:
         return self if times == 1 else Totals(self.always * times, self.training * times)
@@ -91,73 +91,78 @@ class Totals:
 
 
 NONE = Totals()
+
+
+def _together(parts: list[Totals]) -> Totals:
+    """All of some totals."""
+    if len(parts) < 2:
+        return parts[0] if parts else NONE
+    return Totals(_sum([part.always for part in parts]), _sum([part.training for part in parts]))
+
+
 _ROLES = {"trained": "parameters", "statistic": "statistics", "counter": "counters", "frozen": "frozen"}
 
 
-def layer_counts(layer: Layer, shapes: Sequence[Shape]) -> Counts:
+def _counts(op: Operator, inputs: tuple[Shape, ...], output: Shape, shared: tuple[tuple[str, object], ...]) -> Counts:
     """The counts of one layer; arrays it shares with another are that one's."""
-    inputs = tuple([shapes[v] for v in layer.inputs])
-    return _counts(layer.operator, inputs, shapes[layer.output], tuple([name for name, _ in layer.tied]))
-
-
-@lru_cache(maxsize=1 << 14)
-def _counts(op: Operator, inputs: tuple[Shape, ...], output: Shape, shared: tuple[str, ...]) -> Counts:
-    """Equal layers are counted once."""
     found: dict[str, Dim] = {}
+    names = [name for name, _ in shared]
     for tensor in op.tensors(*inputs):
-        if tensor.name not in shared:
+        if tensor.name not in names:
             role = _ROLES[tensor.role]
             found[role] = found.get(role, 0) + tensor.count
     return Counts(**found, macs=op.macs(inputs, output), connections=op.connections(inputs, output))
 
 
 class Counter:
-    """Counts parts of one network, each instance once."""
+    """Counts parts of one network: each instance once, equal layers once, what holds others once."""
 
     def __init__(self) -> None:
-        self._known: dict[int, Totals] = {}
+        self._instances: dict[int, Totals] = {}
         self._nodes: dict[int, tuple[Node, Totals]] = {}
+        self._layers: dict[object, Totals] = {}
 
     def instance(self, instance: Instance) -> Totals:
         """The totals of a module or a whole network."""
         key = id(instance)
-        if key not in self._known:
-            self._known[key] = self.body(instance.body, instance.shapes)
-        return self._known[key]
+        if key not in self._instances:
+            self._instances[key] = self.body(instance.body, instance.shapes)
+        return self._instances[key]
 
     def body(self, body: Body, shapes: Sequence[Shape]) -> Totals:
         """The totals of some nodes whose values have these shapes."""
-        total = NONE
-        for node in body:
-            total = total + self.node(node, shapes)
-        return total
+        return _together([self.node(node, shapes) for node in body])
 
     def node(self, node: Node, shapes: Sequence[Shape]) -> Totals:
-        """The totals of one node; what holds others is counted once, however often it is asked for."""
-        if isinstance(node, Layer):
-            return Totals(layer_counts(node, shapes))
+        """The totals of one node, worked out once however often it is asked for."""
         known = self._nodes.get(id(node))
         if known is None:
-            known = self._nodes[id(node)] = node, self._node(node, shapes)
+            found = self._layer(node, shapes) if isinstance(node, Layer) else self._node(node, shapes)
+            known = self._nodes[id(node)] = node, found
         return known[1]
+
+    def _layer(self, layer: Layer, shapes: Sequence[Shape]) -> Totals:
+        inputs = tuple([shapes[v] for v in layer.inputs])
+        key = layer.operator, inputs, shapes[layer.output], layer.tied
+        found = self._layers.get(key)
+        if found is None:
+            found = self._layers[key] = Totals(_counts(*key))
+        return found
 
     def _node(self, node: Node, shapes: Sequence[Shape]) -> Totals:
         match node:
+            case Line() | Level() | Choice():
+                return self.body(node.body, shapes)
             case Invoke():
                 return self.instance(node.instance)
-            case Level() | Line() | Choice():
-                return self.body(node.body, shapes)
             case Residual():
                 return self.bodies([a.body for a in arms(node)], shapes)
             case Join():
                 inputs = tuple(shapes[v] for v in node.inputs)
                 work = Counts(macs=node.operator.macs(inputs, shapes[node.output]))
-                return self.bodies([a.body for a in node.arms], shapes) + Totals(work)
+                return _together([self.bodies([a.body for a in node.arms], shapes), Totals(work)])
             case Repeat():
-                total = NONE
-                for run in node.runs:
-                    total = total + self.body(run.body, shapes) * run.count
-                return total
+                return _together([self.body(run.body, shapes) * run.count for run in node.runs])
             case SideOutput():
                 inner = self.body(node.body, shapes)
                 return Totals(NOTHING, inner.of(True)) if node.training else inner
@@ -168,7 +173,5 @@ class Counter:
                 return NONE
 
     def bodies(self, bodies: Sequence[Body], shapes: Sequence[Shape]) -> Totals:
-        total = NONE
-        for body in bodies:
-            total = total + self.body(body, shapes)
-        return total
+        """The totals of several bodies."""
+        return _together([self.body(body, shapes) for body in bodies])

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from ..ir.dims import Dim, compare, equal, show, show_shape
-from ..ir.graph import Body, Claim, Instance, Invoke, Level, Line, Network, Node, Repeat, Reuse
+from ..ir.graph import Body, Claim, Instance, Invoke, Layer, Level, Line, Network, Node, Repeat, Reuse
 from ..ir.lookup import parts
 from ..ir.shapes import Shape
 from ..records import dataclass
@@ -36,46 +34,53 @@ class FactResult:
         return show_shape(self.computed) if isinstance(self.computed, tuple) else show(self.computed)
 
 
-def check_facts(network: Network, counter: Counter) -> Iterator[FactResult]:
+def check_facts(network: Network, counter: Counter) -> list[FactResult]:
     """Every claim of a network, each module's once an instance."""
     root = network.root
-    for claim in network.claims:
-        yield _check(claim, root.result, counter.instance(root), "")
-    yield from _Checker(counter).instance(root)
+    checker = _Checker(counter)
+    checker.found = [_check(claim, root.result, counter.instance(root), "") for claim in network.claims]
+    checker.instance(root)
+    return checker.found
 
 
 class _Checker:
     def __init__(self, counter: Counter) -> None:
         self.counter = counter
         self.seen: set[int] = set()
+        self.found: list[FactResult] = []
 
-    def instance(self, instance: Instance) -> Iterator[FactResult]:
+    def instance(self, instance: Instance) -> None:
         if id(instance) in self.seen:
             return
         self.seen.add(id(instance))
-        if instance.name:
-            for claim in instance.claims:
-                yield _check(claim, instance.result, self.counter.instance(instance), instance.name)
-        yield from self.body(instance.body, instance)
+        if instance.name and instance.claims:
+            self.check(instance.claims, instance.result, self.counter.instance(instance), instance)
+        self.body(instance.body, instance)
 
-    def body(self, body: Body, instance: Instance) -> Iterator[FactResult]:
+    def check(self, claims: tuple[Claim, ...], shape: Shape, totals: Totals, instance: Instance) -> None:
+        self.found.extend([_check(claim, shape, totals, instance.name) for claim in claims])
+
+    def body(self, body: Body, instance: Instance) -> None:
         for node in body:
-            yield from self.node(node, instance)
+            if not isinstance(node, Layer):
+                self.node(node, instance)
 
-    def node(self, node: Node, instance: Instance) -> Iterator[FactResult]:
-        if isinstance(node, Line) and node.claims:
-            totals = self.counter.body(node.body, instance.shapes)
-            for claim in node.claims:
-                yield _check(claim, instance.shapes[node.output], totals, instance.name)
-        if isinstance(node, Invoke):
-            yield from self.instance(node.instance)
-        elif isinstance(node, Level | Reuse):
-            yield from self.body(node.body, instance)
-        elif isinstance(node, Repeat):
-            for run in node.runs:
-                yield from self.body(run.body, instance)
-        else:
-            yield from self.body(parts(node), instance)
+    def node(self, node: Node, instance: Instance) -> None:
+        match node:
+            case Line():
+                if node.claims:
+                    totals = self.counter.node(node, instance.shapes)
+                    self.check(node.claims, instance.shapes[node.output], totals, instance)
+                self.body(node.body, instance)
+            case Invoke():
+                self.instance(node.instance)
+            case Level() | Reuse():
+                self.body(node.body, instance)
+            case Repeat():
+                for run in node.runs:
+                    self.body(run.body, instance)
+            case _:
+                self.body(parts(node), instance)
 
 
 def _check(claim: Claim, shape: Shape, totals: Totals, subject: str) -> FactResult:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import field, replace
 from itertools import islice
+from typing import NamedTuple
 
 from ..diagnostics import Span
 from ..records import dataclass
@@ -199,8 +200,7 @@ def beside(instance: Instance, path: Path, limit: int = 1000) -> list[str]:
     return [".".join((*at, *place.path)) for place in islice(found, limit)]
 
 
-@dataclass(frozen=True, slots=True)
-class _Context:
+class _Context(NamedTuple):
     """Where a body stands. `said` is its path as labels count it; `turn`: it is the n-th of equal iterations."""
 
     path: Path
@@ -225,13 +225,20 @@ class _Walker:
 
     def body(self, body: Body, namer: Namer, at: _Context) -> Iterator[Place]:
         for node in body:
-            yield from self.node(node, namer, at)
+            if isinstance(node, Layer):  # most are, and nothing is inside
+                path = (*at.path, *namer.name(node))
+                if self.wanted is None or path == self.wanted[: len(path)]:
+                    yield at.place(path, node)
+            elif isinstance(node, Line):
+                yield from self.body(node.body, namer, at)
+            else:
+                yield from self.node(node, namer, at)
 
     def node(self, node: Node, namer: Namer, at: _Context) -> Iterator[Place]:
         match node:
-            case Layer() | Invoke() | Level():
+            case Invoke() | Level():
                 yield from self.item(node, namer, at)
-            case Line() | Choice():
+            case Choice():
                 yield from self.body(node.body, namer, at)
             case Residual() | Join():
                 for arm in arms(node):
@@ -240,14 +247,14 @@ class _Walker:
                 for run in node.runs:
                     yield from self.run(run, namer, at)
             case SideOutput():
-                yield from self.body(node.body, namer, replace(at, training=at.training or node.training))
+                yield from self.body(node.body, namer, at._replace(training=at.training or node.training))
             case Reuse():
                 place = at.place((), node)
                 yield replace(place, path=place.resolve(node.path))
             case _:
                 pass
 
-    def item(self, node: Item, namer: Namer, at: _Context) -> Iterator[Place]:
+    def item(self, node: Invoke | Level, namer: Namer, at: _Context) -> Iterator[Place]:
         path = (*at.path, *namer.name(node))
         if self.wanted is not None and path != self.wanted[: len(path)]:
             return
@@ -258,16 +265,17 @@ class _Walker:
         if isinstance(node, Invoke):
             inner = _Context(path, node.instance, at.times, at.training, at.depth + 1, place)
             yield from self.body(node.instance.body, Namer(False), inner)
-        elif isinstance(node, Level):
+        else:
             said = (*at.said, *(node.label.segments if node.label else (at.turn or "_",)))
-            inner = replace(at, path=path, depth=at.depth + 1, said=said, scopes=(*at.scopes, (said, path)), turn=None)
+            scopes = (*at.scopes, (said, path))
+            inner = at._replace(path=path, depth=at.depth + 1, said=said, scopes=scopes, turn=None)
             yield from self.body(node.body, Namer(True), inner)
 
     def run(self, run: Run, namer: Namer, at: _Context) -> Iterator[Place]:
-        inner = replace(at, turn=str(run.index))
+        inner = at._replace(turn=str(run.index))
         before = dict(namer.counts)
         if self.fold:
-            yield from self.body(run.body, namer, replace(inner, times=at.times * run.count))
+            yield from self.body(run.body, namer, inner._replace(times=at.times * run.count))
             namer.skip(before, run.count - 1)
             return
         if run.count:

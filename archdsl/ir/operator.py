@@ -193,6 +193,10 @@ class Operator:
     training_only: ClassVar[bool] = False
     """Outside training the result is the first input itself."""
 
+    def __getstate__(self) -> dict[str, object]:
+        """What a copy has: the arguments, and no hash of another process."""
+        return {a.name: getattr(self, a.name) for a in self.arguments()}
+
     @classmethod
     def arguments(cls) -> tuple[Argument, ...]:
         """The arguments in order, from the dataclass fields."""
@@ -299,10 +303,24 @@ OperatorClass = TypeVar("OperatorClass", bound=type[Operator])
 def operator(cls: OperatorClass) -> OperatorClass:
     """Class decorator: make it a frozen dataclass and the meaning of its word."""
     made = dataclass(frozen=True, kw_only=True)(cls)
+    type.__setattr__(made, "__hash__", _remembered(made.__hash__))
     if made.word in _WORDS:
         raise ValueError(f"two operators are called {made.word}")
     _WORDS[made.word] = made
     return made
+
+
+def _remembered(hashed: Callable[[Any], int]) -> Callable[[Any], int]:
+    """A hash that each operator works out once; what is counted, and how often, is found by it."""
+
+    def __hash__(self: Any) -> int:  # noqa: N807
+        known: dict[str, Any] = self.__dict__
+        found: int | None = known.get("_hash")
+        if found is None:
+            found = known["_hash"] = hashed(self)
+        return found
+
+    return __hash__
 
 
 def operators() -> dict[str, type[Operator]]:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 import pytest
 
 import archdsl
-from archdsl.analysis import counts
 from archdsl.ops.conv import Conv
 
 
@@ -17,7 +16,6 @@ from archdsl.ops.conv import Conv
 def asked(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often convolutions are asked for a shape, and layers counted."""
     found: Counter[str] = Counter()
-    counts._counts.cache_clear()  # pyright: ignore[reportPrivateUsage]
     for name in ("output", "macs", "tensors"):
         method = getattr(Conv, name)
 
@@ -38,7 +36,6 @@ def calls(action: Callable[[], object]) -> int:
         count += event in ("call", "c_call")
 
     action()  # what is made once is made now
-    counts._counts.cache_clear()  # pyright: ignore[reportPrivateUsage]
     sys.setprofile(profile)
     try:
         action()
