@@ -50,6 +50,8 @@ class Peer:
     dialect: str | None = None
     tolerance: float = 0
     run_theirs: Callable[[Any, Inputs], Tensor] = main_output
+    weighable: bool = True
+    """False: too large to be run; only keys and shapes are compared, on the meta device."""
     hand_over: Callable[[Any, nn.Module], None] | None = None
     """Where names cannot be compared: puts its arrays into our module in order, and raises if they do not fit."""
 
@@ -64,7 +66,7 @@ class Peer:
 
 def peer_of(spec: str, settings: Settings) -> Peer | None:
     """The peer of a bundled spec at these parameters; None where no library installed for the tests has one."""
-    for family in (_torchvision, _tokens, _keras, _references):
+    for family in (_torchvision, _built_on, _tokens, _keras, _references):
         peer = family(spec, settings)
         if peer is not None:
             return peer
@@ -86,8 +88,9 @@ def _torchvision(spec: str, settings: Settings) -> Peer | None:
     def build() -> nn.Module:
         return change(getattr(models.video if spec == "video_resnet" else models, name)(**options))
 
-    size = {"alexnet": (3, 227, 227), "video_resnet": (3, 8, 112, 112)}.get(spec.partition("_one")[0], (3, 224, 224))
-    return Peer(f"torchvision {name}{how}", build, image(*size))
+    sizes = {"alexnet_one_column": (3, 227, 227), "video_resnet": (3, 8, 112, 112), "swin_v2": (3, 256, 256)}
+    tolerance = 1e-5 if spec.startswith("swin") else 0  # attention adds up in another order
+    return Peer(f"torchvision {name}{how}", build, image(*sizes.get(spec, (3, 224, 224))), tolerance=tolerance)
 
 
 def _changed(spec: str, settings: Settings) -> tuple[Callable[[nn.Module], nn.Module], str]:
@@ -147,10 +150,37 @@ def _torchvision_name(spec: str, settings: Settings) -> str | None:
             return {"R3D": "r3d_18", "MC3": "mc3_18", "R2P1D": "r2plus1d_18"}[settings["net"]] if shared else None
         case "vit":
             return "vit" if settings["patch"] == {"Huge": "14"}.get(settings["size"], "16") else None
-        case _ if settings.get("shortcuts") == "B":
+        case "swin" | "swin_v2":
+            return f"{spec}_{settings['size'].lower()}"
+        case _ if settings.get("shortcuts") == "B" and spec != "resnet_dilated":
             return f"resnet{settings['depth']}"
         case _:
             return None
+
+
+def _built_on(spec: str, settings: Settings) -> Peer | None:
+    """What torchvision builds on a ResNet."""
+    depth = settings.get("depth", "50")
+    bare = {"weights": None, "weights_backbone": None}
+    if spec == "deeplabv3":
+        return Peer(
+            f"torchvision deeplabv3_resnet{depth}",
+            lambda: getattr(models.segmentation, f"deeplabv3_resnet{depth}")(aux_loss=True, **bare),
+            run_theirs=lambda module, inputs: module(*inputs)["out"],
+        )
+    if spec == "retinanet":
+        return Peer(
+            "torchvision retinanet_resnet50_fpn, its heads",
+            lambda: models.detection.retinanet_resnet50_fpn(**bare),
+            image(3, 256, 256),
+            run_theirs=lambda module, inputs: module.head(list(module.backbone(*inputs).values()))["cls_logits"],
+        )
+    if spec == "resnet_dilated" and settings["stride_in"] == "3x3" and int(depth) >= 50:
+        return Peer(
+            f"torchvision resnet{depth}, dilated",
+            lambda: getattr(models, f"resnet{depth}")(replace_stride_with_dilation=[False, True, True]),
+        )
+    return None
 
 
 def _tokens(spec: str, settings: Settings) -> Peer | None:
@@ -159,6 +189,10 @@ def _tokens(spec: str, settings: Settings) -> Peer | None:
             return _gpt2(settings)
         case "transformer":
             return _transformer(settings)
+        case "lstm_lm":
+            return _lstm(settings)
+        case "llama" | "llama3":
+            return _llama(spec, settings)
         case _:
             return None
 
@@ -175,6 +209,7 @@ def _gpt2(settings: Settings) -> Peer:
         tokens(50257, 32),
         "huggingface",
         tolerance=1e-4,
+        weighable=settings["size"] != "xl",
         run_theirs=lambda module, inputs: module(*inputs).logits,
     )
 
@@ -188,6 +223,50 @@ def _transformer(settings: Settings) -> Peer:
         "torch",
         tolerance=1e-5,
     )
+
+
+def _lstm(settings: Settings) -> Peer:
+    width = {"small": 200, "medium": 650, "large": 1500}[settings["size"]]
+    return Peer(
+        "torch.nn.LSTM of two layers", lambda: TorchWords(10000, width), tokens(10000, 20), "torch", tolerance=1e-5
+    )
+
+
+def _llama(spec: str, settings: Settings) -> Peer:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    sizes = {
+        "7B": (32, 4096, 32, 11008),
+        "13B": (40, 5120, 40, 13824),
+        "33B": (60, 6656, 52, 17920),
+        "65B": (80, 8192, 64, 22016),
+        "8B": (32, 4096, 32, 14336),
+        "70B": (80, 8192, 64, 28672),
+        "405B": (126, 16384, 128, 53248),
+    }
+    layers, width, heads, hidden = sizes[settings["size"]]
+    config = LlamaConfig(
+        vocab_size=int(settings["vocab"]),
+        num_hidden_layers=layers,
+        hidden_size=width,
+        num_attention_heads=heads,
+        num_key_value_heads=8 if spec == "llama3" else heads,
+        intermediate_size=hidden,
+    )
+    return Peer("transformers LlamaForCausalLM", lambda: LlamaForCausalLM(config), weighable=False)
+
+
+class TorchWords(nn.Module):
+    """An embedding, torch's LSTM of two layers, a linear layer."""
+
+    def __init__(self, vocabulary: int, width: int) -> None:
+        super().__init__()
+        self.encoder = nn.Embedding(vocabulary, width)
+        self.rnn = nn.LSTM(width, width, 2, batch_first=True)
+        self.decoder = nn.Linear(width, vocabulary)
+
+    def forward(self, words: Tensor) -> Tensor:
+        return self.decoder(self.rnn(self.encoder(words))[0])
 
 
 class TorchTransformer(nn.Module):
