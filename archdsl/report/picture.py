@@ -9,6 +9,7 @@ from __future__ import annotations
 import string
 from collections.abc import Iterator, Sequence
 from dataclasses import field, replace
+from typing import TypeGuard
 
 from ..ir.graph import Network
 from ..ir.lookup import parts
@@ -274,13 +275,17 @@ class _Artist:
 
     def join(self, node: Join, place: _Place) -> None:
         place.begin(node.input)
-        arms = [self.arm(arm, place) for arm in node.arms]
+        arms = [self.arm(arm, place, shared=bool(node.shares)) for arm in node.arms]
         shapes = place.instance.shapes
         names = [str(shapes[v]) for v in node.shares] if node.shares else []
         place.put(fan(arms, card([described(node.operator)], "joining"), names), node.output)
 
-    def arm(self, arm: Arm, place: _Place) -> Box:
-        return self.inside(arm.body, replace(place, flow=arm.input), arm.input)
+    def arm(self, arm: Arm, place: _Place, shared: bool = False) -> Box:
+        """One way from what is on the line, or from another value, which then stands at its top."""
+        box = self.inside(arm.body, place, arm.input)
+        if shared or arm.input == place.flow or not box.opens:
+            return box
+        return stack([source(f"@{place.names.get(arm.input, '...')}"), *([box] if arm.body else [])])
 
     def repeat(self, node: Repeat, place: _Place, label: str) -> None:
         groups: list[tuple[Run, int, bool]] = []
@@ -325,9 +330,16 @@ class _Artist:
 
     def side(self, node: SideOutput, place: _Place) -> None:
         place.close()
-        box = frame(self.inside(node.body, place), node.name, "training only" if node.training else "")
+        body = node.body
+        while len(body) == 1 and (isinstance(body[0], Line) or _is_called(body[0], node.name)):
+            body = body[0].body
+        box = frame(self.inside(body, place), node.name, "training only" if node.training else "")
         main = place.boxes.pop() if place.boxes else WIRE
         note = place.notes.pop() if place.notes else ""
         spread = aside(WIRE, box)
         place.boxes += [main, spread]
         place.notes += [note, ""]
+
+
+def _is_called(node: Node, name: str) -> TypeGuard[Level]:
+    return isinstance(node, Level) and node.label is not None and node.label.text == name
