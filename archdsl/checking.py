@@ -8,6 +8,7 @@ from .analysis import FactResult, analyze
 from .api import Project
 from .diagnostics import Collector, Diagnostic, SpecError
 from .ir.graph import Network
+from .ir.keys import state_keys
 from .ir.shapes import Constant
 from .ir.weights import check_dialects
 from .records import dataclass
@@ -40,6 +41,7 @@ def check_project(project: Project) -> Checked:
         if network is None:
             continue
         networks.append(network)
+        _check_keys(network, collector)
         analysis = analyze(network)
         facts.extend(analysis.facts)
         for fact in analysis.failed:
@@ -48,6 +50,14 @@ def check_project(project: Project) -> Checked:
         for diagnostic in check_dialects(networks):
             collector.add(diagnostic)
     return Checked(project.spec.network, len(seen), tuple(facts), tuple(collector.diagnostics))
+
+
+def _check_keys(network: Network, collector: Collector) -> None:
+    """Report layers whose arrays would have one key in the state_dict."""
+    try:
+        state_keys(network)
+    except SpecError as error:
+        _take(error, collector)
 
 
 def _choices(project: Project, collector: Collector) -> list[dict[str, Constant]]:

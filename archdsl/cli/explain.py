@@ -8,7 +8,7 @@ from .. import documentation
 from ..diagnostics import did_you_mean
 from ..explanations import explanations
 from ..ir.operator import find_operator, operators
-from ..ops import PLANNED, SYNONYMS
+from ..ops import PLANNED, SYNONYMS, synonym_of
 from .files import CommandError, guarded
 from .parser import Options
 
@@ -36,8 +36,8 @@ def explanation(word: str | None, width: int = 88) -> str:
         return documentation.plain(documentation.operator_doc(cls), width)
     if word in PLANNED:
         return f"{word}: a word of the language that is not built yet in this version"
-    synonym = SYNONYMS.get(word.lower(), "")
-    meant = find_operator(synonym)
+    synonym = synonym_of(word) or ""
+    meant = find_operator(synonym.partition(" ")[0])
     if meant is not None:
         return f"`{word}` is called `{synonym}` here\n\n{documentation.plain(documentation.operator_doc(meant), width)}"
     if synonym in PLANNED:

@@ -88,7 +88,7 @@ def network_of(project: Project, settings: Mapping[str, str], at: Mapping[str, i
     try:
         return project.network(overrides, at)
     except SpecError as error:
-        if (settings or at) and all(d.code == "A0205" and d.span is None for d in error.diagnostics):
+        if (settings or at) and all(d.code in ("A0205", "A0604") and d.span is None for d in error.diagnostics):
             raise SettingError(error.diagnostics) from None
         raise
 

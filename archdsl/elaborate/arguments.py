@@ -14,6 +14,7 @@ from ..ir.dims import Poly, compare
 from ..ir.evaluate import Env, describe, evaluate
 from ..ir.operator import Argument, Operator
 from ..ir.shapes import Constant, Grid, Number, Size
+from ..ops import ARGUMENT_SYNONYMS, FOLLOWING, synonym_of
 from ..records import dataclass
 from ..syntax import tree as t
 from .session import File
@@ -53,6 +54,11 @@ def bind_operator(cls: type[Operator], file: File, env: Env, arguments: Iterable
     return Binding(cls(**given.values), tuple(given.expressions.items()), given.references, given.spans)
 
 
+def check_arguments(cls: type[Operator], file: File, arguments: Iterable[t.Argument]) -> None:
+    """Refuse arguments that the operator does not take, whether it is used or not."""
+    _Binder(cls, file.env(), file.grids).take(arguments)
+
+
 def _over(default: _Given, line: _Given, cls: type[Operator]) -> _Given:
     """What a line says, and the file's defaults of which it does not speak."""
     said = set(line.values)
@@ -87,6 +93,16 @@ def _form(cls: type[Operator]) -> _Form:
 
 def _shown(name: str) -> str:
     return _KEYWORDS.get(name, name)
+
+
+def _alone(argument: Argument, given: t.Pair) -> str | None:
+    """How a flag or switch with `True` or `False` behind it is written."""
+    word = given.value.id.lower() if isinstance(given.value, ex.Name) else ""
+    if word not in ("true", "false", "yes", "no"):
+        return None
+    if argument.use == "flag":
+        return f"write `{given.name}`" if word in ("true", "yes") else "leave it out: it is not so unless it is said"
+    return f"write `no {given.name}`" if word in ("false", "no") else "leave it out: it is so unless `no` is said"
 
 
 def _usage(cls: type[Operator]) -> str:
@@ -136,29 +152,69 @@ class _Binder:
                 return
             if named is not None and value.id not in self.env.names:
                 fail("A0310", f"`{value.id}` needs a value: `{value.id} 2`", argument.span)
+        negative = self._negative(value)
+        if negative is not None:
+            self.pair(negative)
+            return
         if self.taken == len(self.positions):
             self.too_many(argument)
         self.assign(self.positions[self.taken], value, argument.span)
         self.taken += 1
 
+    def _negative(self, value: ex.Expr) -> t.Pair | None:
+        """`stride -1`, which reads as a difference, as the argument it is meant to be."""
+        if not isinstance(value, ex.Binary) or value.op != "-" or not isinstance(value.left, ex.Name):
+            return None
+        name = value.left
+        argument = self.known.get(name.id)
+        if argument is None or name.id in self.env.names or argument.use not in ("position", "attribute"):
+            return None
+        assert name.span is not None
+        assert value.span is not None
+        if argument.minimum is None:
+            help = f"put it in parentheses: `{name.id} (-...)`"
+            fail(
+                "A0202", f"`{name.id} - ...` is a difference, and no parameter is called `{name.id}`", value.span, help
+            )
+        return t.Pair(name.id, ex.Negative(value.right, value.right.span), name.span, value.span)
+
     def too_many(self, argument: t.Positional) -> None:
         value, word = argument.value, self.cls.word
         if isinstance(value, ex.Name) and value.id not in self.env.names:
+            foreign = synonym_of(value.id)
             if self.env.words(value.id):
                 help = f"{_usage(self.cls)}; an arrow `->` is missing before `{value.id}`"
+            elif foreign is not None and value.id not in ARGUMENT_SYNONYMS:
+                help = f"an arrow `->` is missing before the next layer, and `{value.id}` is called `{foreign}`"
             else:
-                help = did_you_mean(value.id, [*self.known, *self.env.names])
+                help = self._meant(value.id, [*self.known, *self.env.names])
             fail("A0302", f"{word} takes no `{value.id}` here", argument.span, help)
         fail("A0302", f"{_usage(self.cls)}; this is one too many", argument.span)
 
     def pair(self, argument: t.Pair) -> None:
         named = self.known.get(argument.name)
         if named is None:
-            help = did_you_mean(argument.name, self.known)
+            if isinstance(argument.value, ex.ListExpr) and argument.name in self.env.names:
+                help = "widths by stage are columns of a table: `for each row of T:`"
+                fail("A0111", "a list has no index", argument.value.span, help)
+            help = self._meant(argument.name, list(self.known))
             fail("A0203", f"{self.cls.word} has no argument `{argument.name}`", argument.name_span, help)
         if named.use in ("flag", "switch"):
-            fail("A0310", f"`{argument.name}` stands alone, without a value", argument.span)
+            fail("A0310", f"`{argument.name}` stands alone, without a value", argument.span, _alone(named, argument))
         self.assign(named, argument.value, argument.span)
+
+    def _meant(self, name: str, known: list[str]) -> str | None:
+        """What a misspelt or foreign argument is called here."""
+        following = FOLLOWING.get(name.lower())
+        if following is not None and name not in known:
+            return following
+        for synonym in ARGUMENT_SYNONYMS.get(name.lower(), ()):
+            if synonym in self.known:
+                place = self.known[synonym].use == "position"
+                return f"the word is `{synonym}`" + (
+                    ", and it needs none where it stands in its place" if place else ""
+                )
+        return did_you_mean(name, known) or (f"its arguments are {', '.join(self.known)}" if self.known else None)
 
     def off(self, argument: t.Off) -> None:
         named = self.known.get(argument.name)

@@ -44,6 +44,9 @@ class BodyBuilder(Builder):
         return nodes, x
 
     def _close(self, claim: t.Claim, allowed: bool) -> None:
+        if self.defs and not allowed:
+            help = "write the facts at the end of the line they speak of, or make it a `module`"
+            fail("A0109", "a def is written out where it is called, so no facts close it", claim.span, help)
         if not allowed:
             fail("A0109", "facts alone on a line close a whole body: they are its last line", claim.span)
         self.claims.extend(self.claimed(claim.facts))

@@ -8,7 +8,7 @@ from .. import expr as ex
 from ..diagnostics import did_you_mean, fail
 from ..ir.evaluate import Bound, ValueArgument, describe
 from ..ir.operator import find_operator, operators
-from ..ops import PLANNED, SYNONYMS
+from ..ops import PLANNED, synonym_of
 from ..syntax import tree as t
 from .builder import Builder, Made, Site
 from .layers import layer
@@ -64,12 +64,27 @@ def _unknown_word(b: Builder, call: t.Call, name: str) -> NoReturn:
         _holds_no_word(call, name, bound)
     if name in PLANNED:
         fail("A0902", f"`{name}` is a word of the language that is not built yet", span)
-    synonym = SYNONYMS.get(name.lower())
-    if synonym is not None:
-        fail("A0201", f"no layer or module `{name}`; the word is `{synonym}`", span)
+    _two_words(call)
     spec = b.file.spec
     known = [*operators(), *PLANNED, *spec.definitions, *spec.uses]
-    fail("A0201", f"no layer or module `{name}`", span, did_you_mean(name, known))
+    synonym = synonym_of(name)
+    help = f"the word is `{synonym}`" if synonym else did_you_mean(name, known)
+    fail("A0201", f"no layer or module `{name}`", span, help or "`archdsl explain` lists every layer word")
+
+
+def _two_words(call: t.Call) -> None:
+    """Refuse `max pool 2`, `global avgpool`: a layer's word written apart."""
+    first = call.arguments[0] if call.arguments else None
+    if isinstance(first, t.Pair):
+        second, end = first.name, first.name_span
+    elif isinstance(first, t.Positional) and isinstance(first.value, ex.Name):
+        second, end = first.value.id, first.span
+    else:
+        return
+    joined = call.word + second
+    meant = joined if find_operator(joined) else synonym_of(joined)
+    if meant is not None:
+        fail("A0201", f"no layer or module `{call.word} {second}`", call.word_span.to(end), f"the word is `{meant}`")
 
 
 def _holds_no_word(call: t.Call, name: str, bound: Bound) -> NoReturn:

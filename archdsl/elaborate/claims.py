@@ -19,12 +19,25 @@ TOLERANCE = Fraction(5, 100)
 def claims_of(facts: t.Facts, env: Env) -> tuple[Claim, ...]:
     """The claims of a line's facts."""
     found: list[Claim] = []
-    for fact in facts:
+    for number, fact in enumerate(facts):
+        _check_grouping(facts[number - 1] if number else None, fact)
         if isinstance(fact, t.ShapeFact):
             found.append(shape_claim(fact.dims, env, fact.span))
         else:
             found.append(count_claim(fact.unit, fact.claim, fact.training, fact.span))
     return tuple(found)
+
+
+def _check_grouping(before: t.Fact | None, fact: t.Fact) -> None:
+    """Refuse `1,516 params`, which reads as two facts."""
+    if not isinstance(before, t.ShapeFact) or not isinstance(fact, t.CountFact):
+        return
+    start, end = before.span, fact.span
+    touching = start.line == end.line and start.end_column + 1 == end.column
+    text = start.file.lines[start.line - 1][start.column - 1 : start.end_column - 1]
+    if touching and text.isdecimal() and re.match(r"\d{3}(?!\d)", fact.claim):
+        help = f"write `{text}{fact.claim} {fact.unit}` or `{text}_{fact.claim} {fact.unit}`"
+        fail("A0701", "digits are not grouped by a comma, which separates facts", start.to(end), help)
 
 
 def shape_claim(dims: tuple[Expr, ...], env: Env, span: Span) -> Claim:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import field
 from typing import NoReturn, TypeAlias
 
 from ..diagnostics import Span, did_you_mean, fail
 from ..ir.graph import Body, Node
-from ..ir.operator import Tensor
+from ..ir.operator import Tensor, find_operator
 from ..records import dataclass
 
 Redo = Callable[[int], tuple[Body, int]]
+
+
+def _automatic(name: str) -> str | None:
+    """What to do about `conv1`, which is what a layer without a label is called."""
+    match = re.fullmatch(r"([A-Za-z_]+?)\d*", name)
+    if match is None or find_operator(match[1]) is None:
+        return None
+    return f"only a written label can be referred to: `{name}: {match[1]} ...`"
 
 
 @dataclass(slots=True)
@@ -83,7 +92,7 @@ class Labels:
         while scope is not None:
             names.extend(scope.targets)
             scope = scope.parent
-        help = did_you_mean(segments[0], names)
+        help = did_you_mean(segments[0], names) or _automatic(segments[0])
         fail(
             "A0502",
             f"no label `{'.'.join(segments)}` above",

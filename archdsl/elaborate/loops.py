@@ -12,10 +12,11 @@ from ..ir.evaluate import Bound, ValueArgument, describe, evaluate
 from ..ir.lookup import named
 from ..ir.shapes import Constant, Size
 from ..records import dataclass
+from ..spec import Table
 from ..syntax import tree as t
 from .builder import Builder, Made, Make
 from .labels import Labels
-from .parameters import fingerprint
+from .parameters import fingerprint, switches
 
 Names: TypeAlias = dict[str, Bound]
 Values: TypeAlias = tuple[tuple[str, Constant], ...]
@@ -77,6 +78,7 @@ def _rows(b: Builder, head: t.ForRows) -> Iterations:
     if name not in tables:
         fail("A0206", f"no table `{name}`", head.table_span, did_you_mean(name, tables))
     table, cell = tables[name], b.file.parameters.cell
+    _check_no_claims(b, table)
     rows = [
         {c.name: Bound(cell(v)) for c, v in zip(table.columns, row, strict=True) if not c.claim} for row in table.rows
     ]
@@ -86,6 +88,17 @@ def _rows(b: Builder, head: t.ForRows) -> Iterations:
 
     over = ex.Name(head.table, head.table_span)
     return Iterations("rows", None, over, len(rows), names, frozenset({*table.names, "index"}))
+
+
+def _check_no_claims(b: Builder, table: Table) -> None:
+    """Refuse claims in a table whose rows choose no network: nothing would ever check them."""
+    if table in switches(b.file.spec):
+        return
+    for column in table.columns:
+        if column.claim:
+            problem = f"`{column.name}` of a row is claimed, but the rows of {table.name} choose no network"
+            help = "a loop walks them: claim it at the end of the lines in the loop, or of all layers"
+            fail("A0601", problem, column.span, help)
 
 
 def times_of(b: Builder, times: ex.Expr) -> Iterations:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from typing import TypeAlias
 
 from .. import expr as ex
 from ..diagnostics import Span, did_you_mean, fail
 from ..ir import graph as g
 from ..ir.evaluate import Bound, Env, ValueArgument, evaluate
+from ..ir.operator import find_operator
 from ..ir.shapes import Constant, Shape
+from ..ops import synonym_of
 from ..spec import Definition, Link
 from ..syntax import tree as t
 from .arguments import bind_formals
@@ -18,6 +21,9 @@ from .entry import bind_sizes, input_shapes
 from .labels import Labels, Target
 from .references import look
 from .session import File, Given
+
+Settings: TypeAlias = dict[str, tuple[Constant, Span]]
+"""Parameters of another file, each with the argument that sets it."""
 
 # ---- defs -----------------------------------------------------------------------------------------------------------
 
@@ -123,7 +129,7 @@ def invoke_network(b: Builder, site: Site, link: Link) -> Made:
     call = site.call
     until, overrides, values = _network_arguments(b, call)
     inputs = tuple(values) or (site.x,)
-    file = linked_file(b, link, overrides, call.span)
+    file = linked_file(b, link, overrides)
     shapes = b.known(inputs)
     path = b.label(site.label)
     if shapes is None:
@@ -140,18 +146,18 @@ def invoke_network(b: Builder, site: Site, link: Link) -> Made:
     return [node], y
 
 
-def _network_arguments(b: Builder, call: t.Call) -> tuple[tuple[str, ...] | None, dict[str, Constant], list[int]]:
+def _network_arguments(b: Builder, call: t.Call) -> tuple[tuple[str, ...] | None, Settings, list[int]]:
     """(the label after `to`, parameters, values) of a call of a whole file."""
     until: tuple[str, ...] | None = None
-    overrides: dict[str, Constant] = {}
+    overrides: Settings = {}
     values: list[int] = []
     for argument in call.arguments:
         if isinstance(argument, t.Pair) and argument.name == "to":
             until = _to_label(b, argument.value)
         elif isinstance(argument, t.Pair):
-            overrides[argument.name] = evaluate(argument.value, b.env)
+            overrides[argument.name] = evaluate(argument.value, b.env), argument.span
         elif isinstance(argument, t.Off):
-            overrides[argument.name] = False
+            overrides[argument.name] = False, argument.span
         elif isinstance(argument.value, ex.Ref):
             values.append(look(b, argument.value)[1])
         else:
@@ -181,22 +187,27 @@ def used_file(b: Builder, call: t.Call, word: str) -> tuple[File, str]:
     """The file and the module that `file.module` means."""
     first, _, rest = word.partition(".")
     uses = b.file.spec.uses
+    meant = rest if find_operator(rest) else synonym_of(rest)
+    if first not in uses and meant is not None:
+        fail("A0201", f"no layer or module `{word}`", call.word_span, f"the word is `{meant}`")
     if first not in uses:
         fail("A0208", f"no file is used as `{first}`", call.word_span, did_you_mean(first, uses))
-    return linked_file(b, uses[first], {}, call.span), rest
+    return linked_file(b, uses[first], {}), rest
 
 
-def linked_file(b: Builder, link: Link, more: Mapping[str, Constant], span: Span) -> File:
+def linked_file(b: Builder, link: Link, more: Mapping[str, tuple[Constant, Span]]) -> File:
     """The file of a `use` line with the pairs of that line and of the call."""
     library = b.session.library
     spec = library.link(link, library.folder_of(b.file.spec))
     env = Env(b.file.env().names, lambda _: True)
-    overrides: dict[str, Constant] = {}
+    overrides: Settings = {}
     for argument in link.arguments:
         if isinstance(argument, t.Pair):
-            overrides[argument.name] = evaluate(argument.value, env)
+            overrides[argument.name] = evaluate(argument.value, env), argument.span
         elif isinstance(argument, t.Off):
-            overrides[argument.name] = False
+            overrides[argument.name] = False, argument.span
         else:
             fail("A0302", "a used file takes pairs: `stride_in 3x3`", argument.span)
-    return b.session.file(spec, {**overrides, **more}, span)
+    chosen = {**overrides, **more}
+    values = {name: value for name, (value, _) in chosen.items()}
+    return b.session.file(spec, values, {name: span for name, (_, span) in chosen.items()})

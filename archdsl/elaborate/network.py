@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ..diagnostics import Diagnostic, Label, Span, fail
+from ..diagnostics import Diagnostic, Label, Span, SpecError, fail
 from ..ir import dims
 from ..ir.evaluate import Bound, ValueArgument, evaluate, evaluate_dim
 from ..ir.graph import Claim, Dialect, Instance, Network
+from ..ir.operator import find_operator
 from ..ir.shapes import Constant, Shape
 from ..spec import Definition, Spec
 from ..syntax import tree as t
+from .arguments import check_arguments
 from .body import BodyBuilder
 from .builder import Builder
 from .claims import count_claim
@@ -37,6 +39,16 @@ class Elaborator(Session):
             (*row_claims(spec, file.parameters, overrides), *root.claims),
             spec.file.name,
         )
+
+    def opened(self, file: File) -> None:
+        """Report what is wrong with a default, whether its layer is used or not."""
+        for word, arguments in file.spec.defaults.items():
+            cls = find_operator(word)
+            if cls is not None:
+                try:
+                    check_arguments(cls, file, arguments)
+                except SpecError as error:
+                    self.take(error)
 
     def whole(self, file: File, entry: tuple[Shape, ...], until: tuple[str, ...] | None, span: Span) -> Instance:
         """The layers of a file, up to a label, as one instance."""

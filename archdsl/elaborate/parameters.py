@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import NoReturn, cast
 
 from .. import expr as ex
 from ..diagnostics import Span, did_you_mean, fail
@@ -15,9 +15,11 @@ from ..spec import Cell, Spec, Table
 class Parameters:
     """Resolves the parameters of one spec, each when it is first asked for."""
 
-    def __init__(self, spec: Spec, overrides: Mapping[str, Constant]) -> None:
+    def __init__(self, spec: Spec, overrides: Mapping[str, Constant], spans: Mapping[str, Span] | None = None) -> None:
+        """`spans` say where the overrides are written, those that are not given from outside."""
         self.spec = spec
         self.overrides = dict(overrides)
+        self.override_spans = dict(spans or {})
         self.columns = switch_columns(spec)
         self._known: dict[str, Constant] = {}
         self._open: list[str] = []
@@ -80,10 +82,20 @@ class Parameters:
         at = [c.name for c in table.columns].index(head)
         chosen = next((row for row in table.rows if same(self.cell(row[at]), wanted)), None)
         if chosen is None:
-            shown = ", ".join(row[at].text for row in table.rows)
-            span = self.spec.parameters[head].span if head in self.spec.parameters else table.span
-            fail("A0604", f"{head} is {_plain(wanted)}, but table {table.name} has rows for {shown}", span)
+            self._no_row(table, head, _plain(wanted), [row[at].text for row in table.rows])
         return chosen
+
+    def _no_row(self, table: Table, head: str, wanted: str, rows: list[str]) -> NoReturn:
+        """Refuse a choice that no row is for, at the place that chose."""
+        root = root_of(self.spec, head)
+        span: Span | None = table.span
+        if root in self.overrides:
+            span = self.override_spans.get(root)
+        elif root in self.spec.parameters:
+            span = self.spec.parameters[root].span
+        verb = "is set to" if root in self.overrides else "is"
+        problem = f"{head} {verb} {wanted}, but table {table.name} has rows for {', '.join(rows)}"
+        fail("A0604", problem, span, did_you_mean(wanted, rows))
 
 
 def _plain(value: Constant) -> str:

@@ -90,19 +90,24 @@ class Session(ABC):
     def module(self, file: File, definition: Definition, given: Given, span: Span) -> Instance:
         """One module at one choice of arguments and entry shapes."""
 
+    @abstractmethod
+    def opened(self, file: File) -> None:
+        """Report what is wrong with a file whatever its layers are."""
+
     # -- files
 
-    def file(self, spec: Spec, overrides: Mapping[str, Constant], span: Span | None = None) -> File:
-        """A spec at one choice of parameters."""
+    def file(self, spec: Spec, overrides: Mapping[str, Constant], spans: Mapping[str, Span] | None = None) -> File:
+        """A spec at one choice of parameters; `spans` say where each is set, None if from outside."""
         for name, value in overrides.items():
-            parse_override(spec, name, value, span)
+            parse_override(spec, name, value, None if spans is None else spans[name])
         key = (id(spec), tuple((n, fingerprint(v)) for n, v in sorted(overrides.items(), key=lambda kv: kv[0])))
         if key not in self._files:
-            parameters = Parameters(spec, overrides)
+            parameters = Parameters(spec, overrides, spans or {})
             scope = Scope(spec.file.name, spec.network, spec.source, parameters.all())
             grids = {n: Grid(n, m.rows) for n, m in spec.maps.items()}
             _check_words(spec)
             self._files[key] = File(spec, scope, parameters, grids)
+            self.opened(self._files[key])
         return self._files[key]
 
     # -- diagnostics

@@ -19,11 +19,11 @@ from . import (
     sequence,
     shape,
 )
-from .planned import PLANNED, SYNONYMS
+from .planned import ARGUMENT_SYNONYMS, FOLLOWING, PLANNED, SYNONYMS, synonym_of
 
 FAMILIES = (
     activation, arrange, attention, conv, conv_forms, historical, linear, merge, norm, places, pool, recurrent, regularize, resample,
     scale, sequence, shape,
 )  # fmt: skip
 
-__all__ = ["FAMILIES", "PLANNED", "SYNONYMS"]
+__all__ = ["ARGUMENT_SYNONYMS", "FAMILIES", "FOLLOWING", "PLANNED", "SYNONYMS", "synonym_of"]

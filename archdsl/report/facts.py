@@ -21,7 +21,15 @@ def fact_diagnostic(fact: FactResult, choice: str = "") -> Diagnostic:
     """What to say of a fact that does not hold; `choice` tells the parameters where they are not the file's own."""
     where = f", with {choice}" if choice else ""
     message = f"claimed {claim_text(fact)}, computed {fact.shown}{where}"
-    return Diagnostic("A0702", message, fact.claim.span)
+    return Diagnostic("A0702", message, fact.claim.span, help=_help(fact))
+
+
+def _help(fact: FactResult) -> str | None:
+    """A number alone claims a vector; beside another shape it lacks its unit."""
+    expected = fact.claim.expected
+    if expected is None or len(expected) != 1 or "x" not in fact.shown:
+        return None
+    return f"a number alone claims a vector; a count has its unit behind it: `{fact.claim.text} params`"
 
 
 def facts_line(facts: Sequence[FactResult]) -> str:

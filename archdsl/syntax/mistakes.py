@@ -1,4 +1,8 @@
-"""A parser's surprise, said in a sentence a person can act on."""
+"""A parser's surprise, said in a sentence a person can act on.
+
+The parser says where it stopped (`Stop`). Rules look at that place in turn, first those that know what other languages
+and typesetting would have there (`foreign`), then those of this language; the first that recognises the mistake has it.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +13,44 @@ from lark import Token
 from lark.exceptions import UnexpectedInput, UnexpectedToken
 from lark.indenter import DedentError
 
-from ..diagnostics import fail
+from ..diagnostics import Label, fail
+from .foreign import FOREIGN
 from .sections import Fragment
+from .stops import JOINS, RESERVED, Found, Stop, code_of
 
-RESERVED = frozenset({
-    "no", "if", "else", "for", "in", "of", "on", "is", "not", "and", "or", "when", "x", "again", "output", "shortcut",
-    "residual", "concat", "add", "mul", "attend", "mixture",
-})  # fmt: skip
-_JOINS = ("concat", "add", "mul", "attend")
+_INDENTED = "_INDENT"
 
 
 def explain_syntax_error(fragment: Fragment, error: UnexpectedInput) -> NoReturn:
     """Raise the diagnostic for what the parser could not read."""
     line, column = _position(fragment, error)
+    token = _token(error)
+    if token is not None and token.type == _INDENTED:
+        _too_deep(fragment, line, column)
     source = fragment.lines[line - 1].text if line <= len(fragment.lines) else ""
-    at_end = column > len(source.rstrip())
-    token = "" if at_end else _token_at(source, column)
-    code, message, help, shift = _classify(source, column, token)
-    column = max(1, column + shift)
-    fail(code, message, fragment.place(line, column, line, column + max(1, len(token) if not shift else 1)), help)
+    stop = Stop.at(source, column)
+    found = next(found for rule in (*FOREIGN, *_RULES) if (found := rule(stop)) is not None)
+    start = stop.column if found.start is None else found.start
+    length = len(stop.piece) if found.start is None and found.length is None else found.length or 1
+    fail(found.code, found.message, fragment.place(line, start, line, start + max(1, length)), found.help)
+
+
+def _too_deep(fragment: Fragment, line: int, column: int) -> NoReturn:
+    """A line indented below one that opens nothing."""
+    text = fragment.lines[line - 1].text
+    above = next((n for n in range(line - 1, 0, -1) if _code_of_line(fragment, n)), line)
+    code = _code_of_line(fragment, above)
+    place = fragment.place(line, column, line, len(code_of(text)) + 1)
+    opened = fragment.place(above, len(code) - len(code.lstrip()) + 1, above, len(code) + 1)
+    head = re.search(rf"(?:^|[\s:\[-])(residual|shortcut|for|if|else|output|{'|'.join(JOINS)})\b", code)
+    if head and not code.endswith(":"):
+        fail("A0109", "a colon is missing", fragment.place(above, len(code) + 1), f"write `{code.strip()}:`")
+    help = "indent it like that line; lines go on deeper only below one that ends in a colon"
+    fail("A0107", "this line is indented too far", place, help, [Label(opened, "nothing goes on below this line")])
+
+
+def _code_of_line(fragment: Fragment, number: int) -> str:
+    return code_of(fragment.lines[number - 1].text)
 
 
 def _position(fragment: Fragment, error: UnexpectedInput) -> tuple[int, int]:
@@ -37,16 +60,16 @@ def _position(fragment: Fragment, error: UnexpectedInput) -> tuple[int, int]:
     line = token.line or 1 if token is not None and token.type == "_NL" else last
     if token is None or (token.type not in ("$END", "_NL", "_INDENT", "_DEDENT") and error.line >= 1):
         return min(max(error.line, 1), last), max(error.column, 1)
-    if token.type in ("_INDENT", "_DEDENT"):  # stands behind its newline: the culprit is the line below
-        if token.line is not None and token.line > 0:
-            line = token.line + str(token).count("\n")
-        while line < last and not fragment.lines[line - 1].text.strip():
+    if token.type in ("_INDENT", "_DEDENT"):  # begins with the newline above it: the culprit is the next line with code
+        line = min((token.line or 1) + 1, last)
+        while line < last and not _code_of_line(fragment, line):
             line += 1
-        line = min(line, last)
         source = fragment.lines[line - 1].text
         return line, len(source) - len(source.lstrip()) + 1
     line = min(max(line, 1), last)
-    return line, len(_code(fragment.lines[line - 1].text)) + 1
+    while line > 1 and not _code_of_line(fragment, line):
+        line -= 1
+    return line, len(code_of(fragment.lines[line - 1].text)) + 1
 
 
 def _token(error: UnexpectedInput) -> Token | None:
@@ -55,86 +78,128 @@ def _token(error: UnexpectedInput) -> Token | None:
     return found if isinstance(found, Token) else None
 
 
-def _code(line: str) -> str:
-    """The line without its comment."""
-    return re.sub(r'^((?:"[^"]*"|[^#"])*)#.*$', r"\1", line).rstrip()
+# ---- the rules of this language -------------------------------------------------------------------------------------
 
 
-def _token_at(source: str, column: int) -> str:
-    match = re.compile(r"->|=>|[\w.@{}]+|\S").match(source, column - 1)
-    return match[0] if match else ""
-
-
-def _classify(source: str, column: int, piece: str) -> tuple[str, str, str | None, int]:
-    """(code, message, help, shift of the caret) for the token at which reading stopped."""
-    before = source[: column - 1].rstrip()
-    word = re.search(r"(\w+)$", before)
-    previous = word[1] if word else ""
-    if not piece:
-        return _at_line_end(before, previous)
-    if _is_reserved_label(source, piece, previous, column):
-        culprit = piece if piece in RESERVED else previous
-        return "A0110", f"`{culprit}` is a reserved word", f'as a label write `"{culprit}": ...`', 0
-    if piece == "mixture":
-        return "A0902", "`mixture` is a word of the language that is kept for later", None, 0
-    if piece == "=":
-        return "A0111", "`=` stands only in signatures", f"write `{previous or 'name'} value`, without `=`", 0
-    if piece == ";":
-        return "A0111", "layers are separated by an arrow `->` or a newline, not by `;`", None, 0
-    if piece == "(" and previous:
-        return "A0111", f"arguments follow the word without parentheses: `{previous} ...`", None, 0
-    if piece == "=>":
-        return "A0109", "a fact cannot stand here", "facts end a line: `conv 3x3, 8 => 8x32x32, 224 params`", 0
-    if piece == "x" and before.endswith(tuple("0123456789")):
-        return "A0111", "a size is written without spaces: `3x3`", "a repeat needs brackets: `[unit 64] x 3`", 0
-    if piece == "x":
-        return "A0111", "a repeat needs brackets: `[unit 64] x 3`", None, 0
-    if piece == "-" and not before.strip():
-        return "A0109", "a dash makes a path: it belongs under `concat:`, `add:`, `mul:` or `attend:`", None, 0
-    if piece == "[" and previous:
-        return "A0111", "a list has no index", "widths by stage are columns of a table: `for each row of T:`", 0
-    if piece in ("]", ")", "}"):
-        return "A0109", f"`{piece}` closes nothing", None, 0
-    return _missing(before, previous, piece)
-
-
-def _at_line_end(before: str, previous: str) -> tuple[str, str, str | None, int]:
-    code = _code(before)
+def _line_end(stop: Stop) -> Found | None:
+    if stop.piece:
+        return None
+    code = code_of(stop.before)
     for open_, close in ("[]", "()", "{}"):
         if code.count(open_) > code.count(close):
-            return "A0109", f"`{open_}` is not closed", None, 0
-    if previous in (*_JOINS, "residual", "shortcut") or re.search(r"\b(if|for|else)\b", before):
-        return "A0109", "a colon is missing, or what belongs below it", f"write `{before.strip()}:`", 0
-    if before.endswith(":"):
-        return "A0109", "nothing follows the colon", "write it behind the colon, or indented on the lines below", 0
-    return "A0109", "the line is not finished", None, 0
-
-
-def _is_reserved_label(source: str, piece: str, previous: str, column: int) -> bool:
-    following = source[column - 1 + len(piece) :].lstrip()
-    if piece in RESERVED and following.startswith(":"):
-        return True
-    return piece == ":" and previous in RESERVED and previous not in (*_JOINS, "residual", "shortcut", "else")
-
-
-def _missing(before: str, previous: str, piece: str) -> tuple[str, str, str | None, int]:
-    if not before:
-        return "A0109", f"`{piece}` cannot begin a line here", None, 0
-    if piece == ":":
-        return (
-            "A0109",
-            "a colon cannot stand here",
-            'a label is one word: `name: layer`, or in quotes `"my name": layer`',
-            0,
+            at = _unclosed(code, open_, close)
+            return Found("A0109", f"`{open_}` is not closed", f"`{close}` is missing", at + 1, 1)
+    if code.count('"') % 2:
+        return Found("A0109", "the quote is not closed", None, code.rindex('"') + 1, 1)
+    if stop.previous in (*JOINS, "residual", "shortcut") or re.search(r"\b(if|for|else)\b", stop.before):
+        help = f"write `{stop.before.strip()}:`"
+        return Found("A0109", "a colon is missing, or what belongs below it", help)
+    if stop.before.endswith(":"):
+        help = "write it behind the colon, or indented on the lines below"
+        return Found("A0109", "nothing follows the colon", help)
+    if stop.before.endswith(","):
+        return Found(
+            "A0109", "nothing follows the comma", "an argument is missing, or the comma is one too many", *_last(stop)
         )
-    if re.match(r"[\w@\[(\"{]", piece) and re.search(r"[\w)\]\"}]$", before):
-        return (
-            "A0112",
-            "a comma is missing before this, or an arrow `->` if it is the next layer",
-            f"`{previous}, {piece}` or `{previous} -> {piece}`" if previous else None,
-            0,
-        )
-    return "A0109", f"`{piece}` cannot stand here", None, 0
+    if stop.before.endswith("->"):
+        return Found("A0109", "no layer follows the arrow", None, len(stop.before) - 1, 2)
+    return Found("A0109", "the line is not finished")
 
 
-__all__ = ["DedentError", "UnexpectedInput", "explain_syntax_error"]
+def _last(stop: Stop) -> tuple[int, int]:
+    return len(stop.before), 1
+
+
+def _unclosed(code: str, open_: str, close: str) -> int:
+    """Where the outermost bracket stands that nothing closes."""
+    waiting: list[int] = []
+    for at, char in enumerate(code):
+        if char == open_:
+            waiting.append(at)
+        elif char == close and waiting:
+            waiting.pop()
+    return waiting[-1] if waiting else code.index(open_)
+
+
+def _reserved(stop: Stop) -> Found | None:
+    following = stop.rest[len(stop.piece) :].lstrip()
+    if stop.piece in RESERVED and following.startswith(":"):
+        return _reserved_word(stop.piece, stop.column)
+    label = stop.piece == ":" and stop.previous in RESERVED
+    if label and stop.previous not in (*JOINS, "residual", "shortcut", "else"):
+        return _reserved_word(stop.previous, len(stop.before) - len(stop.previous) + 1)
+    return None
+
+
+def _reserved_word(word: str, column: int) -> Found:
+    return Found("A0110", f"`{word}` is a reserved word", f'as a label write `"{word}": ...`', column, len(word))
+
+
+def _later(stop: Stop) -> Found | None:
+    if stop.piece != "mixture":
+        return None
+    return Found("A0902", "`mixture` is a word of the language that is kept for later")
+
+
+def _fact(stop: Stop) -> Found | None:
+    if stop.piece != "=>":
+        return None
+    help = "facts end a line: `conv 3x3, 8 => 8x32x32, 224 params`"
+    return Found("A0109", "a fact cannot stand here", help)
+
+
+def _dash(stop: Stop) -> Found | None:
+    if stop.piece != "-" or stop.before.strip():
+        return None
+    return Found("A0109", "a dash makes a path: it belongs under `concat:`, `add:`, `mul:` or `attend:`")
+
+
+def _closing(stop: Stop) -> Found | None:
+    return Found("A0109", f"`{stop.piece}` closes nothing") if stop.piece in ("]", ")", "}") else None
+
+
+def _loop(stop: Stop) -> Found | None:
+    if re.match(r"(?:.*:)?\s*(?:-\s+)?for\s", stop.before + " ") is None or ":" in stop.before.split("for ")[-1]:
+        return None
+    if re.search(r"\bfor\s+(each\s+)?row\s*$", stop.before):
+        help = "`for each row of T:`"
+        return Found("A0109", "a loop over the rows of a table is written `for each row of`", help)
+    return Found(
+        "A0109", f"`{stop.piece}` cannot stand here", "`for i in 1..3:`, `for w in widths:`, `for each row of T:`"
+    )
+
+
+def _colon(stop: Stop) -> Found | None:
+    if stop.piece != ":" or not stop.before:
+        return None
+    help = 'a label is one word: `name: layer`, or in quotes `"my name": layer`'
+    return Found("A0109", "a colon cannot stand here", help)
+
+
+def _separator(stop: Stop) -> Found | None:
+    """Two things side by side."""
+    if not re.match(r"[\w@\[(\"{]", stop.piece) or not re.search(r"[\w)\]\"}]$", stop.before):
+        return None
+    help = f"`{stop.previous}, {stop.piece}` or `{stop.previous} -> {stop.piece}`" if stop.previous else None
+    return Found("A0112", "a comma is missing before this, or an arrow `->` if it is the next layer", help)
+
+
+def _comma(stop: Stop) -> Found | None:
+    if stop.piece != ",":
+        return None
+    after = stop.rest[1:].strip()
+    help = f"`{stop.before.split('->')[-1].strip()} -> {after}`" if after and stop.before else None
+    if not stop.before or stop.before.endswith(("->", ":", "[", ",")):
+        return Found("A0109", "nothing stands before this comma")
+    return Found("A0112", "the next layer comes after an arrow `->`; a comma stands between arguments", help)
+
+
+def _anything(stop: Stop) -> Found | None:
+    if not stop.before:
+        return Found("A0109", f"`{stop.piece}` cannot begin a line here")
+    return Found("A0109", f"`{stop.piece}` cannot stand here")
+
+
+_RULES = (_line_end, _reserved, _later, _fact, _dash, _closing, _loop, _colon, _separator, _comma, _anything)
+
+__all__ = ["RESERVED", "DedentError", "UnexpectedInput", "explain_syntax_error"]

@@ -31,6 +31,7 @@ from .sections import SourceLine
 
 ADVICE = "write the value after `|`, on indented lines below its key"
 _BLOCK_KEY = re.compile(r"\S.*:[ ]+\|[-+]?([ ]+#.*)?$")
+_BODY_KEY = re.compile(r"(?P<key>(?:layers|module|def|table|map|changes|names)\b[^#|]*:)[ ]*(?:#.*)?$")
 # What PyYAML's scanner lets through on strange input besides its own errors.
 _LEAKS = (ValueError, OverflowError, IndexError, AttributeError, TypeError)
 
@@ -194,6 +195,8 @@ class _Composer:
         if event.style == "|":
             return self._literal(event)
         if event.start_mark.line != event.end_mark.line:
+            if _explain_missing_bar(self._report, self._lines, _place(event.start_mark)[0]):
+                return Refused(self._span(event))
             message = "YAML would join this line and the ones below it to one"
             return self._refuse(event, message, ADVICE)
         if event.style in ("'", '"'):
@@ -264,7 +267,7 @@ def _explain(report: Report, lines: Sequence[str], line: int, column: int) -> No
     """Say in a sentence of our own what stopped YAML at a place."""
     text = lines[line - 1] if line <= len(lines) else ""
     span, at = report.span(line, column), text[column - 1 : column]
-    if _explain_block(report, lines, line, span):
+    if _explain_block(report, lines, line, span) or _explain_missing_bar(report, lines, line):
         return
     if at == ":" and re.search(r":[ ]", text[: column - 1]):
         message, help = "YAML cannot read a second `: ` in one line", ADVICE
@@ -277,6 +280,18 @@ def _explain(report: Report, lines: Sequence[str], line: int, column: int) -> No
         help = "a value that contains `: ` or begins with `[`, `{`, `@`, `-`, `*` or a quote is written after `|`, "
         help += "on indented lines below its key"
     report.error("A0101", message, span, help)
+
+
+def _explain_missing_bar(report: Report, lines: Sequence[str], line: int) -> bool:
+    """A body below its key without the `|` that makes it text; said once, however often YAML stumbles over it."""
+    heads = [n for n in range(1, min(line, len(lines) + 1)) if lines[n - 1][:1] not in ("", " ", "#", "-")]
+    match = _BODY_KEY.match(lines[heads[-1] - 1]) if heads else None
+    if match is None:
+        return False
+    place = report.span(heads[-1], match.end("key"))
+    help = f"write `{match['key']} |`"
+    report.error("A0101", "`|` is missing after this colon: what stands below is text, not YAML", place, help)
+    return True
 
 
 def _explain_block(report: Report, lines: Sequence[str], line: int, span: Span) -> bool:

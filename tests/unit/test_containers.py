@@ -306,7 +306,7 @@ REFUSED: list[tuple[tuple[str, ...], str, str, str]] = [
     (BOTH, "network: a\n---\nnetwork: b\n", "A0102", "2:1"),
     (YAML, "%YAML 1.2\n---\nnetwork: a\n", "A0102", "1:1"),
     (YAML, "layers: >\n  a\n", "A0102", "1:9"),
-    (YAML, "layers:\n  conv 3x3\n  relu\n", "A0102", "2:3"),
+    (YAML, "layers:\n  conv 3x3\n  relu\n", "A0101", "1:7"),
     (YAML, "network: a\n  b\n", "A0102", "1:10"),
     # twice
     (BOTH, "layers: a\nnetwork: b\nlayers: c\n", "A0103", "3:1"),

@@ -1,0 +1,256 @@
+"""What people write who know another language, and what a PDF or a word processor makes of plain characters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from ..diagnostics import nearest
+from .stops import FUNCTIONS, JOINS, Found, Stop
+
+UNITS = ("params", "multiply-adds", "connections", "statistics", "frozen", "stored")
+_UNIT_SYNONYMS = {
+    "parameters": "params", "parameter": "params", "param": "params", "weights": "params", "trainable": "params",
+    "macs": "multiply-adds", "mac": "multiply-adds", "madds": "multiply-adds", "mults": "multiply-adds",
+    "mult-adds": "multiply-adds", "madd": "multiply-adds", "maccs": "multiply-adds", "multiply-add": "multiply-adds",
+    "flops": "multiply-adds", "flop": "multiply-adds", "gflops": "multiply-adds", "mflops": "multiply-adds",
+    "links": "connections", "buffers": "statistics",
+}  # fmt: skip
+_TYPESET = {
+    "\u2192": "->", "\u27f6": "->", "\u21d2": "=>", "\u2212": "-", "\u2013": "-", "\u2014": "-", "\u2010": "-", "\u2011": "-",
+    "\u201c": '"', "\u201d": '"', "\u201e": '"', "\u00ab": '"', "\u00bb": '"', "\u2018": '"', "\u2019": '"', "'": '"',
+    "\u2264": "<=", "\u2265": ">=", "\u2260": "!=", "\u00b7": "*", "\u2217": "*", "\u22c5": "*", "\u2044": "/", "\u00f7": "/",
+    "\uff0c": ",", "\uff1a": ":", "\uff08": "(", "\uff09": ")", "\u2026": "..", "\u00a0": " ", "\u2009": " ", "\u202f": " ",
+    "\u3000": " ", "\u2715": "x", "\u2a2f": "x",
+}  # fmt: skip
+_SAID = {
+    "->": "the arrow is `->`",
+    " ": "a plain blank separates words",
+    "x": "`x` stands between sizes, as does `\u00d7`",
+}
+
+
+def _typeset(stop: Stop) -> Found | None:
+    """A character that is printed like one of the language's."""
+    char = stop.rest[:1]
+    plain = _TYPESET.get(char)
+    if plain is None:
+        return None
+    shown = "this blank is a special one" if plain == " " else f"`{char}` is a character of typesetting"
+    return Found("A0111", shown, _SAID.get(plain, f"write `{plain}`"), stop.column, 1)
+
+
+def _call(stop: Stop) -> Found | None:
+    """`conv(3x3, 8)`; `max (2, 3)`."""
+    match = re.match(r"([A-Za-z_]\w*)[ \t]*\(", stop.rest)
+    if match is None or re.search(r"\bin$", stop.before):
+        return _spaced_call(stop)
+    word, at = match[1], stop.column + match.end() - 1
+    if stop.before and not stop.before.endswith(("->", ":", "[", "-")) and stop.previous != "else":
+        near = nearest(word, FUNCTIONS)
+        help = f"did you mean `{near}`?" if near else f"the functions are {', '.join(FUNCTIONS)}"
+        return Found("A0111", f"there is no function `{word}`", help, stop.column, len(word))
+    return _parenthesised(word, stop.source[at:], at)
+
+
+def _spaced_call(stop: Stop) -> Found | None:
+    if stop.piece != "(" or not stop.previous:
+        return None
+    return _parenthesised(stop.previous, stop.source[stop.column :], stop.column)
+
+
+def _parenthesised(word: str, inside: str, column: int) -> Found:
+    arguments = inside.split(")", maxsplit=1)[0].strip()
+    arguments = re.sub(r"\s*=\s*", " ", arguments)
+    help = f"write `{word} {arguments}`" if arguments else f"write `{word}`"
+    return Found("A0111", "arguments follow the word without parentheses", help, column, 1)
+
+
+def _equals(stop: Stop) -> Found | None:
+    if stop.piece != "=" or re.search(r"\bfor\s+\w+$", stop.before):
+        return None
+    value = re.match(r"=\s*(\S+?)(?=[,\s]|$)", stop.rest)
+    name, given = stop.previous or "name", value[1] if value else "value"
+    label = re.fullmatch(r"\s*(?:-\s+)?\w+", stop.before)
+    if label and value is not None and stop.rest != value[0]:
+        return Found("A0111", "`=` stands only in signatures", f"a label ends in a colon: `{name}: ...`")
+    if given.lower() in ("false", "no", "none"):
+        return Found("A0111", "`=` stands only in signatures", f"write `no {name}`")
+    if given.lower() in ("true", "yes"):
+        return Found("A0111", "`=` stands only in signatures", f"write `{name}`")
+    return Found("A0111", "`=` stands only in signatures", f"write `{name} {given}`, without `=`")
+
+
+def _semicolon(stop: Stop) -> Found | None:
+    if stop.piece not in (";", "|", ">", ">>"):
+        return None
+    message = f"layers are separated by an arrow `->` or a newline, not by `{stop.piece}`"
+    return Found("A0111", message)
+
+
+def _times(stop: Stop) -> Found | None:
+    """`unit 64 x 3`, `[relu] * 3`, `3 * [relu]`, `relu * 3`."""
+    if stop.piece == "x":
+        return _repeat(stop)
+    after = stop.rest[1:].strip()
+    if stop.piece == "*" and stop.before.endswith("]"):
+        return Found("A0111", "a repeat is written with `x`", f"write `{_unit(stop.before)} x {after.split(' ')[0]}`")
+    if stop.piece == "*":
+        return Found(
+            "A0111", "a repeat needs brackets and an `x`", f"write `[{_unit(stop.before)}] x {after.split(' ')[0]}`"
+        )
+    counted = re.match(r"(\d+)\s*[*x\u00d7]?\s*[\[:(]?\s*(.*?)[\])]?$", stop.rest)
+    begins = not stop.before or stop.before.endswith("->")
+    if counted and begins and re.match(r"\d+\s*([*x\u00d7]|\[)", stop.rest):
+        return Found(
+            "A0111", "a repeat puts the count behind", f"write `[{counted[2].lstrip('*x: [(')}] x {counted[1]}`"
+        )
+    return None
+
+
+def _repeat(stop: Stop) -> Found | None:
+    count = re.match(r"x\s*([\w(]+)", stop.rest)
+    times = count[1] if count else "3"
+    size = re.search(r"(\d+)$", stop.before)
+    inside = _unit(stop.before)
+    if not inside:
+        return None
+    help = f"write `[{inside}] x {times}`"
+    if size and re.match(r"x\s*\d+\s*,", stop.rest):
+        return Found("A0111", "a size is written without blanks", f"write `{size[1]}x{times}`")
+    if size and times.isdecimal():
+        help += f", or without spaces `{size[1]}x{times}` if it is a size"
+    return Found("A0111", "a repeat needs brackets around what is repeated", help)
+
+
+def _unit(before: str) -> str:
+    return re.split(r"->|(?:^|\s)\w+:\s", before)[-1].strip()
+
+
+def _argument_choice(stop: Stop) -> Found | None:
+    """`conv 3x3, 8 if a else 9`: the condition would choose a layer."""
+    match = re.match(r"(.*?)([^\s,]+)\s+(if\b.*\belse)$", stop.before)
+    if match is None or not re.match(r"[\d(]|no\b", stop.rest):
+        return None
+    start, value, test = match.groups()
+    other = re.split(r"[,\s]", stop.rest)[0]
+    if re.search(r"\($", start):
+        return None
+    help = f"an argument is chosen in parentheses: `({value} {test} {other})`"
+    return Found("A0311", "here `if` chooses between layers, not between arguments", help, match.start(3) + 1, 2)
+
+
+def _elif(stop: Stop) -> Found | None:
+    match = re.match(r"(\s*)(elif|elsif|elseif)\s+(.*)$", stop.source)
+    if match is None:
+        return None
+    return Found(
+        "A0111", f"`{match[2]}` is `else if`", f"write `else if {match[3]}`", match.start(2) + 1, len(match[2])
+    )
+
+
+def _range(stop: Stop) -> Found | None:
+    """`for i in range(3)`, `for i = 1..3`, `1...3`, `for each row in T`."""
+    called = re.match(r"range\s*\((.*?)\)", stop.rest)
+    if called and re.search(r"\bin$", stop.before):
+        ends = [part.strip() for part in called[1].split(",")]
+        first, last = (ends[0], f"{ends[1]} - 1") if len(ends) > 1 else ("1", ends[0])
+        return Found("A0111", "a range is written with two dots", f"write `{first}..{last}`", stop.column, len("range"))
+    if re.search(r"\bfor\s+\w+$", stop.before) and stop.piece in ("=", "of", "from", "over"):
+        if stop.previous == "row":
+            return None
+        return Found("A0111", "a loop's variable is followed by `in`", "`for i in 1..3:`, `for w in widths:`")
+    if re.search(r"\bfor\b.*\d\.*$", stop.before) and stop.rest.startswith("."):
+        start = stop.column - (len(stop.before) - len(stop.before.rstrip(".")))
+        return Found("A0111", "a range is written with two dots", "`for i in 1..3:`", start, 3)
+    if stop.piece == "in" and re.search(r"\bfor\s+each\s+row$", stop.before):
+        table = re.match(r"in\s+(\w+)", stop.rest)
+        help = f"write `for each row of {table[1] if table else 'T'}:`"
+        return Found("A0111", "the rows are those `of` a table", help)
+    return None
+
+
+def _index(stop: Stop) -> Found | None:
+    if stop.piece != "[" or not stop.previous or not stop.source[: stop.column - 1].endswith(stop.previous):
+        return None
+    return Found("A0111", "a list has no index", "widths by stage are columns of a table: `for each row of T:`")
+
+
+def _size(stop: Stop) -> Found | None:
+    """`(3, 3)` for a size."""
+    pair = re.search(r"\(\s*(\w+)$", stop.before)
+    other = re.match(r",\s*(\w+)\s*(?:,\s*(\w+)\s*)?\)", stop.rest)
+    if pair is None or other is None:
+        return None
+    sizes = "x".join(size for size in (pair[1], *other.groups()) if size)
+    return Found("A0111", "a size is written with `x`, not in parentheses", f"write `{sizes}`")
+
+
+def _fact(stop: Stop) -> Found | None:
+    """`224 parameters`, `1.2k params`: facts with other words."""
+    start = stop.source.rfind("=>", 0, stop.column) + 2
+    if start < 2:
+        return None
+    for match in re.compile(r"\s*([^,]+)").finditer(stop.source, start):
+        if match.end() >= stop.column:
+            return _quantity(match[1], match.start(1) + 1, stop)
+    return None
+
+
+def _quantity(text: str, column: int, stop: Stop) -> Found | None:
+    match = re.match(r"(~?[\d_]+(?:\.\d+)?)([A-Za-z]*)(?:\s+([\w-]+))?", text)
+    if match is None:
+        return None
+    number, suffix, unit = match.groups()
+    synonym = _UNIT_SYNONYMS.get((unit or suffix).lower())
+    if unit is None and synonym is None:
+        return _without_unit(number, suffix, column, match, stop)
+    known = unit if unit in UNITS else synonym or (nearest(unit, UNITS) if unit else None)
+    if suffix and unit and suffix not in ("K", "M", "G", "T", "Ki"):
+        right = {"k": "K", "m": "M", "g": "G", "b": "G", "t": "T", "bn": "G"}.get(suffix.lower())
+        if right is None:
+            return None
+        help = f"write `{number}{right} {known or 'params'}`"
+        return Found(
+            "A0701",
+            f"`{suffix}` is no order of magnitude; those are K, M, G and T",
+            help,
+            column + match.start(2),
+            len(suffix),
+        )
+    if unit in UNITS:
+        return None
+    said, at = (unit, match.start(3)) if unit else (suffix, match.start(2))
+    help = f"write `{number}{suffix if unit else ''} {known}`" if known else f"the units are {', '.join(UNITS)}"
+    return Found("A0701", f"`{said}` is no unit of a fact", help, column + at, len(said))
+
+
+def _without_unit(number: str, suffix: str, column: int, match: re.Match[str], stop: Stop) -> Found | None:
+    if not suffix and "." not in number and stop.piece:
+        return None
+    help = f"`{number}{suffix} params`, `{number}{suffix} multiply-adds`"
+    return Found("A0701", f"a unit is missing after `{number}{suffix}`", help, column, match.end())
+
+
+def _dots(stop: Stop) -> Found | None:
+    """`--> relu`, `=> relu`."""
+    if stop.piece == "->" and stop.source[stop.column - 2 : stop.column - 1] in "-=":
+        return Found("A0111", "the arrow is `->`", None, stop.column - 1, 3)
+    if stop.piece in ("-", "~") and re.match(r"[-~]{1,2}>", stop.rest):
+        return Found("A0111", "the arrow is `->`", None, stop.column, stop.rest.index(">") + 1)
+    return None
+
+
+def _listed(stop: Stop) -> Found | None:
+    """`residual add`, a joining word without its colon."""
+    if stop.previous not in (*JOINS, "residual", "shortcut") or not re.match(r"[\w\[@]", stop.piece):
+        return None
+    if stop.before.strip() != stop.previous:
+        return None
+    return Found("A0109", f"a colon is missing after `{stop.previous}`", f"write `{stop.before.strip()}: {stop.rest}`")
+
+
+FOREIGN: tuple[Callable[[Stop], Found | None], ...] = (
+    _typeset, _elif, _range, _fact, _argument_choice, _call, _equals, _semicolon, _dots, _times, _index, _size, _listed,
+)  # fmt: skip
+"""In this order: the first that knows the mistake has it."""
