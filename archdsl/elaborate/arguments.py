@@ -42,16 +42,65 @@ class _Given:
     spans: dict[str, Span] = field(default_factory=dict[str, Span])
 
 
-def bind_operator(cls: type[Operator], file: File, env: Env, arguments: Iterable[t.Argument], span: Span) -> Binding:
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a call that was bound once is bound again: what it comes to, but for the arguments that names decide."""
+
+    arguments: tuple[t.Argument, ...]
+    given: _Given
+    open: tuple[tuple[Argument, ex.Expr], ...]
+    binding: Binding
+
+
+def bind_operator(cls: type[Operator], file: File, env: Env, arguments: tuple[t.Argument, ...], span: Span) -> Binding:
     """The operator a call makes. The file's `default` stands unless the line says otherwise."""
-    given = _Binder(cls, env, file.grids).take(arguments)
+    key = cls, id(arguments)
+    recipe = file.recipes.get(key)
+    if recipe is not None:
+        return _bound_again(recipe, _Values(cls, env, file.grids)) if recipe.open else recipe.binding
+    line = given = _Binder(cls, env, file.grids).take(arguments)
     defaults = file.spec.defaults.get(cls.word)
     if defaults:
-        given = _over(_Binder(cls, file.env(), file.grids).take(defaults), given, cls)
+        given = _over(_Binder(cls, file.env(), file.grids).take(defaults), line, cls)
     for name in _form(cls).required:
         if name not in given.values:
             fail("A0301", f"{cls.word} needs its {_shown(name)}", span, _usage(cls))
-    return Binding(cls(**given.values), tuple(given.expressions.items()), given.references, given.spans)
+    binding = Binding(cls(**given.values), tuple(given.expressions.items()), given.references, given.spans)
+    undecided = _open(cls, line, arguments)
+    if undecided is not None:
+        file.recipes[key] = Recipe(arguments, given, undecided, binding)
+    return binding
+
+
+def _open(
+    cls: type[Operator], line: _Given, arguments: tuple[t.Argument, ...]
+) -> tuple[tuple[Argument, ex.Expr], ...] | None:
+    """The arguments of a bound line whose values names decide; None if they also decide what an argument is."""
+    found: list[tuple[Argument, ex.Expr]] = []
+    known = _form(cls).known
+    for name, written in zip(line.values, arguments, strict=True):  # each argument has set one value
+        argument = known[_shown(name)]
+        if isinstance(written, t.Off) or argument.use not in ("position", "attribute") or _is_literal(written.value):
+            continue
+        if isinstance(written.value, ex.Name) and written.value.id in known:
+            return None
+        found.append((argument, written.value))
+    return tuple(found)
+
+
+def _is_literal(value: ex.Expr) -> bool:
+    if isinstance(value, ex.SizeExpr):
+        return all(isinstance(dim, ex.Number) for dim in value.dims)
+    return isinstance(value, ex.Number | ex.Text)
+
+
+def _bound_again(recipe: Recipe, binder: _Values) -> Binding:
+    values, expressions = dict(recipe.given.values), dict(recipe.given.expressions)
+    for argument, value in recipe.open:
+        values[argument.name] = binder.convert(argument, value)
+        expressions[argument.name] = binder.env.express(value)
+    given = recipe.given
+    return Binding(binder.cls(**values), tuple(expressions.items()), given.references, given.spans)
 
 
 def check_arguments(cls: type[Operator], file: File, arguments: Iterable[t.Argument]) -> None:
@@ -110,9 +159,74 @@ def _usage(cls: type[Operator]) -> str:
     return f"{cls.word} takes {positions}" if positions else f"{cls.word} takes no positions"
 
 
-class _Binder:
+class _Values:
+    """Turns what is written into what an argument of an operator holds."""
+
     def __init__(self, cls: type[Operator], env: Env, grids: dict[str, Grid]) -> None:
         self.cls, self.env, self.grids = cls, env, grids
+
+    def convert(self, argument: Argument, value: ex.Expr) -> Constant:
+        if argument.type == "grid":
+            return self.grid(value)
+        if argument.type == "word":
+            bound = self.env.names.get(value.id) if isinstance(value, ex.Name) else None
+            if isinstance(value, ex.Name) and (bound is None or not isinstance(bound.value, str)):
+                return value.id  # `along width` means the axis, also where a parameter is called width
+            found = evaluate(value, self.env)
+            if not isinstance(found, str):
+                self.wrong(argument, "a word", found, value)
+            return found
+        found = evaluate(value, self.env)
+        if type(found) is int:
+            return self.ranged(argument, found, value)
+        if argument.type == "numbers" and isinstance(found, tuple) and not isinstance(found, Size):
+            return self.numbers(argument, found, value)
+        if argument.type in ("number", "numbers") or (argument.type == "factor" and not isinstance(found, Size)):
+            if isinstance(found, bool) or not isinstance(found, int | Fraction | float | Poly):
+                self.wrong(argument, "a number", found, value)
+            return self.ranged(argument, found, value)
+        if isinstance(found, Size) and argument.type in ("axes", "factor"):
+            for dim in found:
+                self.ranged(argument, dim, value)
+            return found
+        if isinstance(found, bool) or not isinstance(found, int | Poly):
+            self.wrong(argument, "a whole number" + (" or a size" * (argument.type == "axes")), found, value)
+        return self.ranged(argument, found, value)
+
+    def numbers(self, argument: Argument, found: tuple[Constant, ...], value: ex.Expr) -> Constant:
+        for part in found or (None,):
+            if isinstance(part, bool) or not isinstance(part, int | Fraction | float | Poly):
+                self.wrong(argument, "a number or a list of numbers", found, value)
+        return found
+
+    def ranged(self, argument: Argument, found: Number, value: ex.Expr) -> Constant:
+        low = argument.minimum
+        if low is not None:
+            below = compare(found, low, "<") if isinstance(found, Poly) else found < low
+            if below:
+                fail("A0305", f"`{_shown(argument.name)}` is at least {low}, this is {describe(found)}", value.span)
+        return found
+
+    def wrong(self, argument: Argument, wanted: str, found: Constant, value: ex.Expr) -> NoReturn:
+        what = f"`{_shown(argument.name)}` of {self.cls.word}"
+        fail("A0307", f"{what} is {wanted}, this is {describe(found)}", value.span)
+
+    def grid(self, value: ex.Expr) -> Constant:
+        word = value.id if isinstance(value, ex.Name) else ""
+        bound = self.env.names.get(word)
+        if bound is not None and isinstance(bound.value, str):
+            word = bound.value
+        if word not in self.grids:
+            problem = f"no map `{word}`" if word else "a map's name is needed"
+            fail("A0204", problem, value.span, did_you_mean(word, self.grids))
+        return self.grids[word]
+
+
+class _Binder(_Values):
+    """Takes the arguments of one line."""
+
+    def __init__(self, cls: type[Operator], env: Env, grids: dict[str, Grid]) -> None:
+        super().__init__(cls, env, grids)
         form = _form(cls)
         self.known, self.positions = form.known, form.positions
         self.given = _Given()
@@ -240,60 +354,6 @@ class _Binder:
         self.set(argument, self.convert(argument, value), value.span or span)
         if not isinstance(value, ex.Number | ex.Text):
             self.given.expressions[argument.name] = self.env.express(value)
-
-    def convert(self, argument: Argument, value: ex.Expr) -> Constant:
-        if argument.type == "grid":
-            return self.grid(value)
-        if argument.type == "word":
-            bound = self.env.names.get(value.id) if isinstance(value, ex.Name) else None
-            if isinstance(value, ex.Name) and (bound is None or not isinstance(bound.value, str)):
-                return value.id  # `along width` means the axis, also where a parameter is called width
-            found = evaluate(value, self.env)
-            if not isinstance(found, str):
-                self.wrong(argument, "a word", found, value)
-            return found
-        found = evaluate(value, self.env)
-        if argument.type == "numbers" and isinstance(found, tuple) and not isinstance(found, Size):
-            return self.numbers(argument, found, value)
-        if argument.type in ("number", "numbers") or (argument.type == "factor" and not isinstance(found, Size)):
-            if isinstance(found, bool) or not isinstance(found, int | Fraction | float | Poly):
-                self.wrong(argument, "a number", found, value)
-            return self.ranged(argument, found, value)
-        if isinstance(found, Size) and argument.type in ("axes", "factor"):
-            for dim in found:
-                self.ranged(argument, dim, value)
-            return found
-        if isinstance(found, bool) or not isinstance(found, int | Poly):
-            self.wrong(argument, "a whole number" + (" or a size" * (argument.type == "axes")), found, value)
-        return self.ranged(argument, found, value)
-
-    def numbers(self, argument: Argument, found: tuple[Constant, ...], value: ex.Expr) -> Constant:
-        for part in found or (None,):
-            if isinstance(part, bool) or not isinstance(part, int | Fraction | float | Poly):
-                self.wrong(argument, "a number or a list of numbers", found, value)
-        return found
-
-    def ranged(self, argument: Argument, found: Number, value: ex.Expr) -> Constant:
-        low = argument.minimum
-        if low is not None:
-            below = compare(found, low, "<") if isinstance(found, Poly) else found < low
-            if below:
-                fail("A0305", f"`{_shown(argument.name)}` is at least {low}, this is {describe(found)}", value.span)
-        return found
-
-    def wrong(self, argument: Argument, wanted: str, found: Constant, value: ex.Expr) -> NoReturn:
-        what = f"`{_shown(argument.name)}` of {self.cls.word}"
-        fail("A0307", f"{what} is {wanted}, this is {describe(found)}", value.span)
-
-    def grid(self, value: ex.Expr) -> Constant:
-        word = value.id if isinstance(value, ex.Name) else ""
-        bound = self.env.names.get(word)
-        if bound is not None and isinstance(bound.value, str):
-            word = bound.value
-        if word not in self.grids:
-            problem = f"no map `{word}`" if word else "a map's name is needed"
-            fail("A0204", problem, value.span, did_you_mean(word, self.grids))
-        return self.grids[word]
 
 
 def bind_formals(

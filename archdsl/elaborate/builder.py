@@ -7,8 +7,7 @@ over a builder. They come back to the walk through the two abstract methods.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -46,6 +45,23 @@ class Site:
 
 
 _UNKNOWN = Shape("vector", (0,))  # stands in an instance whose body has a mistake; no network with one is given out
+
+
+class _Within:
+    """A stretch of the walk that sees other names; a loop of thousands of iterations enters thousands of them."""
+
+    __slots__ = ("builder", "inner", "outer")
+
+    def __init__(self, builder: Builder, env: Env, labels: Labels, defs: tuple[Definition, ...]) -> None:
+        self.builder = builder
+        self.inner = env, labels, defs
+        self.outer = builder.env, builder.labels, builder.defs
+
+    def __enter__(self) -> None:
+        self.builder.env, self.builder.labels, self.builder.defs = self.inner
+
+    def __exit__(self, *error: object) -> None:
+        self.builder.env, self.builder.labels, self.builder.defs = self.outer
 
 
 class Builder(ABC):
@@ -112,19 +128,11 @@ class Builder(ABC):
 
     # -- where the walk is
 
-    @contextmanager
     def within(
         self, *, env: Env | None = None, labels: Labels | None = None, defs: tuple[Definition, ...] | None = None
-    ) -> Generator[None]:
+    ) -> _Within:
         """What is built inside sees other names."""
-        outer = self.env, self.labels, self.defs
-        self.env = outer[0] if env is None else env
-        self.labels = outer[1] if labels is None else labels
-        self.defs = outer[2] if defs is None else defs
-        try:
-            yield
-        finally:
-            self.env, self.labels, self.defs = outer
+        return _Within(self, env or self.env, labels or self.labels, self.defs if defs is None else defs)
 
     # -- labels
 
@@ -219,7 +227,7 @@ class Builder(ABC):
 
     def claimed(self, facts: t.Facts) -> tuple[g.Claim, ...]:
         """The claims of some facts, where facts speak: in the file itself, at its own parameters."""
-        return claims_of(facts, self.env) if self.session.claiming is self.file.spec else ()
+        return claims_of(facts, self.env) if facts and self.session.claiming is self.file.spec else ()
 
     def check_until(self, span: Span) -> None:
         """Refuse a `to` whose label did not come."""

@@ -113,8 +113,15 @@ def times_of(b: Builder, times: ex.Expr) -> Iterations:
     return Iterations("times", None, b.env.express(times), count, names, frozenset({"index"}))
 
 
+_YES, _NO = Bound(True), Bound(False)
+
+
 def _counters(index: int, count: int) -> Names:
-    return {"index": Bound(index), "first": Bound(index == 0), "last": Bound(index == count - 1)}
+    return {
+        "index": Bound(index),
+        "first": _YES if index == 0 else _NO,
+        "last": _YES if index == count - 1 else _NO,
+    }
 
 
 def repeat(
@@ -132,7 +139,8 @@ class _Unroller:
 
     def __init__(self, b: Builder, loop: Iterations, mentioned: frozenset[str], make: Make, numbered: bool) -> None:
         self.b, self.loop, self.make, self.numbered = b, loop, make, numbered
-        self.relevant = mentioned & loop.names(0).keys() if loop.count else frozenset[str]()
+        self.relevant = sorted(mentioned & loop.names(0).keys()) if loop.count else []
+        self.varies = not loop.varying.isdisjoint(self.relevant)
         self.found: list[g.Run] = []
         self.defines = False  # whether the last iteration defined labels
         self.labelled = False  # whether any did
@@ -141,24 +149,24 @@ class _Unroller:
     def runs(self, x: int, span: Span) -> tuple[list[g.Run], int]:
         index = 0
         while index < self.loop.count and not self.b.stopped:
-            values = self.values(index)
+            names = self.loop.names(index)
+            values = self.values(names)
             more = self.equal_to_last(values, index, x)
             if more:
                 last = self.found[-1]
                 self.found[-1] = g.Run(last.count + more, last.index, last.names, last.input, last.body, last.output)
                 index += more
                 continue
-            x = self.iteration(index, values, x)
+            x = self.iteration(index, names, values, x)
             index += 1
         if self.numbered and (self.labelled or any(_several(run.body) for run in self.found)):
             return [_as_level(run, span) for run in self.found], x
         return self.found, x
 
-    def values(self, index: int) -> Values:
+    def values(self, names: Names) -> Values:
         """What the loop's names that the body mentions stand for."""
-        names = self.loop.names(index)
         found: list[tuple[str, Constant]] = []
-        for name in sorted(self.relevant & names.keys()):
+        for name in self.relevant:
             value = names[name].value
             assert not isinstance(value, ValueArgument)
             found.append((name, value))
@@ -169,20 +177,20 @@ class _Unroller:
         if not self.found or self.rereads or (self.defines and not self.numbered):
             return 0
         last, b = self.found[-1], self.b
-        if fingerprint(last.names) != fingerprint(values):
+        if last.names != values or fingerprint(last.names) != fingerprint(values):
             return 0
         entered, left = b.shapes[last.input], b.shapes[x]
         if left is None or entered != left:
             return 0
-        if self.relevant & self.loop.varying:
+        if self.varies:
             return 1
         return self.loop.count - index - (1 if "last" in self.relevant else 0) or 1
 
-    def iteration(self, index: int, values: Values, x: int) -> int:
+    def iteration(self, index: int, names: Names, values: Values, x: int) -> int:
         b = self.b
         labels = Labels(b.labels, (*b.labels.path, str(index))) if self.numbered else b.labels
         before, outer, b.looked = labels.defined(), b.looked, set()
-        with b.within(env=b.env.with_names(self.loop.names(index)), labels=labels):
+        with b.within(env=b.env.with_names(names), labels=labels):
             body, y = self.make(x)
         self.defines = labels.defined() > before
         self.labelled = self.labelled or self.defines

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import field, replace
+from typing import TYPE_CHECKING
 
 from ..diagnostics import Collector, Diagnostic, Label, Span, SpecError, did_you_mean, fail
 from ..ir.evaluate import Bound, Env
@@ -21,6 +22,9 @@ from ..spec import Definition, Spec
 from .files import Library
 from .mentions import Mentions
 from .parameters import Parameters, fingerprint, parse_override
+
+if TYPE_CHECKING:
+    from .arguments import Recipe
 
 MAX_NODES = 200_000
 MAX_CALLS = 64
@@ -39,6 +43,7 @@ class File:
     parameters: Parameters
     grids: dict[str, Grid]
     memo: dict[object, Instance] = field(default_factory=dict[object, Instance])
+    recipes: dict[object, Recipe] = field(default_factory=dict[object, "Recipe"])
     _env: Env | None = None
 
     def words(self, word: str) -> bool:

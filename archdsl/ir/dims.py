@@ -12,6 +12,7 @@ is a `Fraction`, never a float. Printing is in `ir.dim_terms`, arithmetic in `ir
 from __future__ import annotations
 
 import math
+import operator
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
@@ -42,7 +43,7 @@ from .dim_poly import (
     power,
     symbol,
 )
-from .dim_terms import DimTooLarge, Number, is_whole, number, show, show_shape, single
+from .dim_terms import MAX_NUMBER, DimTooLarge, Number, is_whole, number, show, show_shape, single
 
 SAMPLES = 240
 
@@ -166,6 +167,16 @@ def _parts(fn: str, value: Value) -> tuple[Value, ...]:
     return (value if isinstance(value, Poly) else number(value),)
 
 
+_ORDERS: dict[str, Callable[[int, int], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+
+
 # ---- comparing ---------------------------------------------------------------------------------
 
 
@@ -176,6 +187,8 @@ def compare(a: Value, b: Value, op: str) -> bool | None:
     >>> compare(h // 2, h, "<="), compare(h, 0, "=="), compare(h, 7, ">")
     (True, False, None)
     """
+    if type(a) is int and type(b) is int and -MAX_NUMBER <= b - a <= MAX_NUMBER and op in _ORDERS:
+        return _ORDERS[op](a, b)
     if op in (">", ">="):
         return compare(b, a, "<" if op == ">" else "<=")
     if op == "!=":

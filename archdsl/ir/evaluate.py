@@ -52,6 +52,9 @@ class Env:
         """`expr` in the words of the enclosing definition."""
         if isinstance(expr, ex.Number | ex.Text):
             return expr
+        if isinstance(expr, ex.Name):
+            bound = self.names.get(expr.id)
+            return expr if bound is None or bound.expression is None else bound.expression
         replaced = {n: b.expression for n, b in self.names.items() if b.expression is not None}
         return ex.substitute(expr, replaced)
 

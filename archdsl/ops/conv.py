@@ -65,8 +65,16 @@ class Conv(Operator):
 
     def padding(self, shape: Shape) -> tuple[tuple[Dim, Dim], ...]:
         """(before, after) an axis."""
-        kernel, stride, dilation = spatial(self.word, shape, size=self.size, stride=self.stride, dilation=self.dilation)
-        rank = len(shape.space)
+        return self._pads(shape, *self._windows(shape))
+
+    def _windows(self, shape: Shape) -> list[tuple[Dim, ...]]:
+        """Kernel, stride and dilation, one number an axis."""
+        return spatial(self.word, shape, size=self.size, stride=self.stride, dilation=self.dilation)
+
+    def _pads(
+        self, shape: Shape, kernel: tuple[Dim, ...], stride: tuple[Dim, ...], dilation: tuple[Dim, ...]
+    ) -> tuple[tuple[Dim, Dim], ...]:
+        rank = len(kernel)
         if self.valid:
             return ((0, 0),) * rank
         if self.pad is not None:
@@ -88,9 +96,9 @@ class Conv(Operator):
     def output(self, *inputs: Shape) -> Shape:
         shape = inputs[0]
         self.check_kind(shape)
-        kernel, stride, dilation = spatial(self.word, shape, size=self.size, stride=self.stride, dilation=self.dilation)
+        kernel, stride, dilation = self._windows(shape)
         self._check_groups(shape.features)
-        pads = self.padding(shape)
+        pads = self._pads(shape, kernel, stride, dilation)
         if self.same:
             return Shape("map", (self.width, *(ceil_div(n, s) for n, s in zip(shape.space, stride, strict=True))))
         places = (
