@@ -282,8 +282,8 @@ class _Artist:
 
     def arm(self, arm: Arm, place: _Place, shared: bool = False) -> Box:
         """One way from what is on the line, or from another value, which then stands at its top."""
-        if arm.body and isinstance(arm.body[-1], Look):
-            return source(f"@{'.'.join(arm.body[-1].path)}")
+        if not arm.body and arm.output != arm.input:
+            return source(f"@{place.names.get(arm.output, '...')}")
         box = self.inside(arm.body, place, arm.input)
         if shared or arm.input == place.flow or not box.opens:
             return box

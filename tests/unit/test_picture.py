@@ -71,6 +71,7 @@ def test_values_from_elsewhere_are_named() -> None:
     written = texts(drawn(picture(archdsl.load("unet"))))
     assert "@down4" in written
     assert "x 4, first shown" in written
+    assert "@head.classification_head" in texts(drawn(picture(archdsl.load("retinanet"))))
     assert "@memory" in texts(drawn(picture(archdsl.load("transformer"))))
 
 
