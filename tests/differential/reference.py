@@ -21,6 +21,10 @@ MAX_NUMBERS = 40_000
 """No value of a random network is larger."""
 
 
+class TooLargeError(Exception):
+    """A value too large to be worth the time; it says nothing of the network."""
+
+
 @dataclass
 class Record:
     """What torch says of one layer: where it is, what comes out, its arrays and multiply-adds."""
@@ -134,7 +138,7 @@ class Runner:
         start = self.at
         value = getattr(self, f"do_{node['is']}")(node, value, scope)
         if value.tensor.numel() > 2 * MAX_NUMBERS:
-            raise Rule("larger than a random network may be")
+            raise TooLargeError("larger than a random network may be")
         label = node.get("label")
         if label is not None and label != "_":
             if label in scope.values:

@@ -13,7 +13,7 @@ from archdsl.ir.keys import state_keys
 
 from .compare import Difference, compare
 from .expressions import evaluate
-from .reference import Plan, Reference, parameters, walk
+from .reference import Plan, Reference, TooLargeError, parameters, walk
 from .words import Rule
 from .write import spec
 
@@ -88,6 +88,8 @@ def refusal(plan: Plan) -> str | None:
         Reference(plan)
     except Rule as rule:
         return f"rule: {rule}"
+    except TooLargeError:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever torch raises
         return f"torch: {error}"
     return None
@@ -95,7 +97,10 @@ def refusal(plan: Plan) -> str | None:
 
 def judge(plan: Plan) -> tuple[str, Difference | None]:
     """(what became of a twin, the difference if archdsl judges it otherwise than torch)."""
-    reason = refusal(plan)
+    try:
+        reason = refusal(plan)
+    except TooLargeError:
+        return "too large to run", None
     if reason is None:
         return "accepted", compare(plan)
     try:

@@ -1,4 +1,4 @@
-"""Random networks against torch: shapes, arrays, multiply-adds (see tests/differential)."""
+"""Random networks against torch: shapes, arrays, multiply-adds, code and values (see tests/differential)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..differential.compare import compare
 from ..differential.coverage import missing, unknown
 from ..differential.generate import plan
 from ..differential.reference import walk
-from ..differential.run import cases, invalid_twin, quiet, replay
+from ..differential.run import cases, invalid_twin, network, quiet, replay
 from ..differential.shrink import shrink
 from ..differential.words import WORDS
 from ..differential.write import spec
@@ -37,9 +37,8 @@ def _quiet() -> Iterator[None]:
 @pytest.mark.parametrize("start", SEEDS[::GROUP])
 def test_networks(start: int) -> None:
     for seed in range(start, start + GROUP):
-        made = plan(seed)
-        difference = compare(made)
-        assert difference is None, f"seed {seed}: {difference}\n{spec(made)}"
+        outcome = network(seed)
+        assert outcome.difference is None, f"seed {seed}: {outcome.difference}\n{outcome.plan and spec(outcome.plan)}"
 
 
 def test_twins() -> None:
