@@ -82,6 +82,9 @@ class InstanceNorm(Operator):
 
     def output(self, *inputs: Shape) -> Shape:
         self.check_kind(inputs[0])
+        if self.momentum is None and all(compare(n, 1, "==") is True for n in inputs[0].space):
+            message = f"instancenorm has nothing to normalise over: {inputs[0]} has one place"
+            raise Refusal("A0404", message, "torch refuses it too; `ln` and `gn` normalise over channels")
         return inputs[0]
 
     def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:

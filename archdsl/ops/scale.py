@@ -54,18 +54,25 @@ class Normalize(Operator):
     family = "arithmetic"
     placewise = True
 
-    mean: Numbers = attribute("numbers", 0, "what is subtracted", minimum=None)
-    std: Numbers = attribute("numbers", 1, "what is divided by then", minimum=None)
+    mean: Numbers | None = attribute("numbers", None, "what is subtracted (default: nothing)", minimum=None)
+    std: Numbers | None = attribute("numbers", None, "what is divided by then (default: nothing)", minimum=None)
+
+    def _numbers(self) -> tuple[Numbers, Numbers]:
+        """Mean and deviation."""
+        return 0 if self.mean is None else self.mean, 1 if self.std is None else self.std
 
     def output(self, *inputs: Shape) -> Shape:
         self.check_kind(inputs[0])
-        if not self.given():
+        if self.mean is None and self.std is None:
             raise Refusal("A0304", "normalize takes `mean`, `std` or both")
-        for name, given in (("mean", self.mean), ("std", self.std)):
+        means, deviations = self._numbers()
+        for name, given in (("mean", means), ("std", deviations)):
             if isinstance(given, tuple) and compare(len(given), inputs[0].features, "==") is False:
                 message = f"normalize: {len(given)} numbers for {show(inputs[0].features)} features"
                 raise Refusal("A0404", message, argument=name)
-        if any(not isinstance(n, Poly) and n == 0 for n in (self.std if isinstance(self.std, tuple) else (self.std,))):
+        if any(
+            not isinstance(n, Poly) and n == 0 for n in (deviations if isinstance(deviations, tuple) else (deviations,))
+        ):
             raise Refusal("A0305", "normalize divides by `std`, which is not 0", argument="std")
         return inputs[0]
 
@@ -73,11 +80,12 @@ class Normalize(Operator):
         return Work(elementwise=output.count)
 
     def torch(self, *inputs: Shape) -> TorchForm:
-        mean, std = slot(self.mean, "mean"), slot(self.std, "std")
-        if isinstance(self.mean, tuple) or isinstance(self.std, tuple):
+        means, deviations = self._numbers()
+        mean, std = slot(means, "mean"), slot(deviations, "std")
+        if isinstance(means, tuple) or isinstance(deviations, tuple):
             places = len(inputs[0].space) if inputs[0].kind == "map" else 0
             return TorchForm(module=call("Normalize", mean, std, axes=(0, slot(places))), state=True)
-        formula: Expr = Name("x") if self.mean == 0 else Binary("-", Name("x"), Name("mean"))
-        if self.std != 1:
+        formula: Expr = Name("x") if means == 0 else Binary("-", Name("x"), Name("mean"))
+        if deviations != 1:
             formula = Binary("/", formula, Name("std"))
         return TorchForm(module=call("Normalize", mean, std), function=call("normalize", mean, std), expression=formula)

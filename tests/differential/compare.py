@@ -226,7 +226,7 @@ def compare_mode(
             found = module(*(t.clone() for t in tensors))
         except Exception as error:  # noqa: BLE001
             return Difference(f"source raised {type(error).__name__} in {mode}", str(error))
-    outputs = list(found) if isinstance(found, tuple) else [found]
+    outputs = [o for o in (found if isinstance(found, tuple) else [found]) if o is not None]
     if len(outputs) != len(wanted):
         return Difference(f"outputs in {mode}", f"{len(wanted)}, not {len(outputs)}")
     for number, (a, b) in enumerate(zip(wanted, outputs, strict=True)):

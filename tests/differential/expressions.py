@@ -28,7 +28,7 @@ def evaluate(expression: Any, names: Mapping[str, Any]) -> Any:
     if isinstance(expression, str):
         return names[expression]
     if isinstance(expression, dict):
-        return tuple(evaluate(part, names) for part in expression["size"])
+        return tuple(evaluate(part, names) for part in expression.get("size", expression.get("list")))
     if not isinstance(expression, list):
         return expression
     operation, *parts = expression
@@ -52,6 +52,8 @@ def text(expression: Any, inner: bool = False) -> str:
     if isinstance(expression, int | str):
         return str(expression)
     if isinstance(expression, dict):
+        if "list" in expression:
+            return f"[{', '.join(text(part) for part in expression['list'])}]"
         label = expression.get("value", expression.get("tied"))
         return f"@{label}" if label is not None else "x".join(text(part, True) for part in expression["size"])
     operation, *parts = expression

@@ -148,4 +148,4 @@ def divisors(number: int) -> list[int]:
     return [n for n in range(1, number + 1) if number % n == 0]
 
 
-from . import words_attention, words_plain, words_recurrent, words_windows  # noqa: E402, F401
+from . import words_attention, words_places, words_plain, words_recurrent, words_windows  # noqa: E402, F401

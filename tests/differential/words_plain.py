@@ -239,6 +239,11 @@ class Dropout(Word):
     def propose(self, random: Random, value: Value) -> Arguments:
         return maybe(random, 0.7, p=random.choice((0, 0.1, 0.5)))
 
+    def check(self, given: Arguments, value: Value) -> None:
+        super().check(given, value)
+        if given.get("p", 0) > 1:
+            raise Rule("a probability")
+
     def layer(self, given: Arguments, value: Value) -> nn.Module:
         return nn.Dropout(given.get("p", 0.5))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -92,10 +93,15 @@ def test_equal() -> None:
     assert compare(copy.deepcopy(SMALL), source=True, meta=True) is None
 
 
+UNUSED = itertools.count(9)
+
+
 def wrong(monkeypatch: pytest.MonkeyPatch, word: str, method: str, made: Any) -> str:
     cls = archdsl.ir.operator.find_operator(word)  # type: ignore[attr-defined]
     monkeypatch.setattr(cls, method, made)
-    found = compare(copy.deepcopy(SMALL), source=True)
+    changed = copy.deepcopy(SMALL)
+    changed["inputs"]["input"][1] = [3, 9, next(UNUSED)]  # the analysis remembers equal layers
+    found = compare(changed, source=True)
     assert found is not None
     return found.kind
 
