@@ -129,22 +129,31 @@ class ClassWriter(WalkWriter):
 
     def level(self, nodes: Nodes, namers: Mapping[int, Namer]) -> None:
         levels = all_of(nodes, g.Level)
-        path = self.path(nodes, namers)
-        if not all(self.is_chain(n, level) for n, level in levels.items()):
-            if not self.walked(levels, path):
-                self.open_level(levels, path)
-            return
+        self.written_level(levels, nodes, self.path(nodes, namers))
+
+    def written_level(self, levels: Mapping[int, g.Level], nodes: Nodes, path: tuple[str, ...]) -> None:
+        """A level at its path, written as it was the first time if it stands there already."""
+        chain = all(self.is_chain(n, level) for n, level in levels.items())
+        kind = self.kinds.get(path) if self.repeating else None
+        if kind == "chain" or (kind is None and chain):
+            self.kinds[path] = "chain"
+            self.chain(levels, nodes, path)
+        elif kind != "open" and self.walked(levels, path):
+            self.kinds[path] = "walked"
+        else:
+            self.kinds[path] = "open"
+            self.open_level(levels, path)
+
+    def chain(self, levels: Mapping[int, g.Level], nodes: Nodes, path: tuple[str, ...]) -> None:
+        """A level that is an nn.Sequential."""
         entry = self.entry_of(levels)
         input_value = self.get(entry)
         sequencer = Sequencer(self)
         self.parents(path)
         self.init.extend(sequencer.statements(path, levels))
         code = self.cut(path, levels, self.member(path), self.read(input_value))
-        shapes = {n: self.lanes[n].instance.shapes[level.output] for n, level in levels.items()}
-        features = sequencer.features
-        del shapes
         outputs = {n: level.output for n, level in levels.items()}
-        self.give(outputs, nodes, code, features, 1 + input_value.depth, input_value.reads)
+        self.give(outputs, nodes, code, sequencer.features, 1 + input_value.depth, input_value.reads)
 
     def is_chain(self, lane: int, level: g.Level) -> bool:
         """Whether a level can be an nn.Sequential: it is a chain, and its modules return one value."""
@@ -262,21 +271,30 @@ class ClassWriter(WalkWriter):
         self.sides.append((name, first.training))
 
     def reuse(self, nodes: Nodes, namers: Mapping[int, Namer]) -> None:
+        """`again`: written as the first time, but for the members, which are there."""
         del namers
         reuses = all_of(nodes, g.Reuse)
-        first = next(iter(reuses.values()))
-        applied = {n: r.body[0] for n, r in reuses.items() if len(r.body) == 1 and isinstance(r.body[0], g.Layer)}
-        if len(applied) == len(reuses):
-            self.apply(all_of(applied, g.Layer), nodes, first.path, again=True)
-            return
-        (x,) = self.inputs(reuses)
-        if not any(r.body for r in reuses.values()):  # `again` of an identity
-            for n, r in reuses.items():
-                self.known[n][r.output] = x
-            return
-        code = py.Call(self.member(first.path), (self.read(x),))
-        vids = {n: r.output for n, r in reuses.items()}
-        self.give(vids, nodes, code, None, 1 + x.depth, x.reads)
+        path = next(iter(reuses.values())).path
+        outer, repeating = self.init, self.repeating
+        self.init, self.repeating = list(outer), True
+        if path in self.kinds:
+            levels = {n: g.Level(None, r.body, r.output) for n, r in reuses.items()}
+            self.written_level(levels, nodes, path)
+        else:
+            self.applied_again({n: r.body for n, r in reuses.items()}, nodes, path)
+        self.init, self.repeating = outer, repeating
+
+    def applied_again(self, bodies: Bodies, nodes: Nodes, path: tuple[str, ...]) -> None:
+        """A layer or a call of a module once more; the body of an identity is empty."""
+        items = {n: body[0] for n, body in bodies.items() if len(body) == 1}
+        layers = {n: item for n, item in items.items() if isinstance(item, g.Layer)}
+        invokes = {n: item for n, item in items.items() if isinstance(item, g.Invoke)}
+        if len(layers) == len(bodies):
+            self.apply(layers, nodes, path)
+        elif len(invokes) == len(bodies):
+            self.called(invokes, nodes, path)
+        elif any(bodies.values()):
+            raise UnmergeableError
 
     def look(self, nodes: Nodes, namers: Mapping[int, Namer]) -> None:
         del namers

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from .. import expr as ex
 from ..diagnostics import Diagnostic, SpecError
 from ..ir.dims import show
-from ..ir.graph import Instance, Invoke, Network, Node, Reuse
+from ..ir.graph import Instance, Invoke, Network, Node
 from ..ir.operator import Refusal
 from ..ir.shapes import Constant, Size
 from ..version import __version__
@@ -296,7 +296,7 @@ def _definitions(root: Instance) -> dict[tuple[str, str, int], list[Instance]]:
 def _nodes(body: tuple[Node, ...]) -> Iterator[Node]:
     for node in body:
         yield node
-        for inner in inside(node) if not isinstance(node, Reuse) else (node.body,):
+        for inner in inside(node):
             yield from _nodes(inner)
 
 

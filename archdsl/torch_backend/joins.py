@@ -56,7 +56,7 @@ class JoinWriter(LayerWriter):
 
     def maybe_residual(self, residuals: Mapping[int, g.Residual], taken: Mapping[int, g.Residual], x: Value) -> None:
         """A residual where some instances have none: a flag decided when the module is built."""
-        if any(r.shortcut is not None for r in taken.values()):
+        if self.repeating or any(r.shortcut is not None for r in taken.values()):
             raise UnmergeableError
         test = next(iter(residuals.values())).test
         if test is None:

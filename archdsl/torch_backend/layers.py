@@ -23,8 +23,8 @@ class LayerWriter(LookWriter):
     def layer(self, nodes: Nodes, namers: Mapping[int, Namer]) -> None:
         self.apply(all_of(nodes, g.Layer), nodes, self.path(nodes, namers))
 
-    def apply(self, layers: Mapping[int, g.Layer], nodes: Nodes, path: tuple[str, ...], again: bool = False) -> None:
-        """A layer at its path; `again` applies what was made there before."""
+    def apply(self, layers: Mapping[int, g.Layer], nodes: Nodes, path: tuple[str, ...]) -> None:
+        """A layer at its path."""
         forms = self.forms(layers)
         form = next(iter(forms.values()))
         inputs = self.inputs(layers)
@@ -32,20 +32,17 @@ class LayerWriter(LookWriter):
         features = self.layer_features(layers, inputs)
         first = next(iter(layers.values()))
         if form.array is not None:
-            if not again:
-                self.install_array(layers, forms, inputs, path)
+            self.install_array(layers, forms, inputs, path)
             code = self.fitting(inputs, lambda codes: self.with_array(form, codes[0], member_of(path)))
         elif first.tied:
             code = self.fitting(inputs, lambda codes: self.tied_call(first, codes))
         elif form.trained is not None:
-            if not again:
-                calls = {n: f.trained for n, f in forms.items() if f.trained is not None}
-                self.install(path, self.call(layers, calls, inputs, None))
+            calls = {n: f.trained for n, f in forms.items() if f.trained is not None}
+            self.install(path, self.call(layers, calls, inputs, None))
             made = self.member(path)
             code = self.fitting(inputs, lambda codes: py.Call(made, (self.applied(layers, forms, inputs, codes),)))
         elif any(f.state or f.function is None for f in forms.values()) or _varies(forms):
-            if not again:
-                self.install(path, self.constructed(layers, forms, inputs))
+            self.install(path, self.constructed(layers, forms, inputs))
             code = self.fitting(inputs, lambda codes: py.Call(self.member(path), tuple(codes)))
         else:
             code = self.fitting(inputs, lambda codes: self.applied(layers, forms, inputs, codes))
@@ -57,7 +54,7 @@ class LayerWriter(LookWriter):
         depth = max(v.depth for v in inputs) + (not form.method)
         self.give(outputs, nodes, code, features, depth, reads)
 
-    def inputs(self, nodes: Mapping[int, g.Layer | g.Invoke | g.Reuse]) -> list[Value]:
+    def inputs(self, nodes: Mapping[int, g.Layer | g.Invoke]) -> list[Value]:
         count = len(next(iter(nodes.values())).inputs)
         return [self.get({n: node.inputs[at] for n, node in nodes.items()}) for at in range(count)]
 
@@ -69,7 +66,8 @@ class LayerWriter(LookWriter):
 
     def form(self, lane: int, layer: g.Layer) -> TorchForm:
         shapes = self.lanes[lane].instance.shapes
-        return layer.operator.torch(*(shapes[v] for v in layer.inputs))
+        found = layer.operator.torch(*(shapes[v] for v in layer.inputs))
+        return found.general if found.general is not None and id(layer) in self.reshaped else found
 
     def layer_features(self, layers: Mapping[int, g.Layer], inputs: Sequence[Value]) -> ex.Expr | None:
         """The formula of a layer's output features: its width, or what came in."""
@@ -227,8 +225,10 @@ class LayerWriter(LookWriter):
     # -- modules
 
     def invoke(self, nodes: Nodes, namers: Mapping[int, Namer]) -> None:
-        invokes = all_of(nodes, g.Invoke)
-        path = self.path(nodes, namers)
+        self.called(all_of(nodes, g.Invoke), nodes, self.path(nodes, namers))
+
+    def called(self, invokes: Mapping[int, g.Invoke], nodes: Nodes, path: tuple[str, ...]) -> None:
+        """A call of a module at its path."""
         inputs = self.inputs(invokes)
         self.install(path, self.construction(invokes, inputs))
         member = self.member(path)

@@ -114,7 +114,7 @@ def _count_run(run: Run, uses: Counter[int]) -> None:
 def _made(body: Body) -> Iterable[int]:
     """The values that are new: what a level, a choice or a residual not taken hands on, it has not made."""
     for node in body:
-        if isinstance(node, Layer | Invoke | Join | Reuse | Look) or (isinstance(node, Residual) and node.taken):
+        if isinstance(node, Layer | Invoke | Join | Look) or (isinstance(node, Residual) and node.taken):
             yield node.output
         if isinstance(node, Join):
             yield from node.shares
@@ -125,7 +125,7 @@ def _made(body: Body) -> Iterable[int]:
 def consumed(node: Node) -> Iterable[int]:
     """The values a node itself reads, what is inside it aside."""
     match node:
-        case Layer() | Invoke() | Reuse():
+        case Layer() | Invoke():
             return node.inputs
         case Join():
             return (*((node.input,) if node.shares else ()), *node.inputs)
@@ -140,7 +140,7 @@ def consumed(node: Node) -> Iterable[int]:
 def inside(node: Node) -> Iterable[Body]:
     """The bodies inside a node."""
     match node:
-        case Level() | Line() | Choice() | SideOutput():
+        case Level() | Line() | Choice() | SideOutput() | Reuse():
             return (node.body,)
         case Residual() | Join():
             return [a.body for a in arms(node)]
@@ -148,6 +148,54 @@ def inside(node: Node) -> Iterable[Body]:
             return [r.body for r in node.runs]
         case _:
             return ()
+
+
+def reshaped(instance: Instance) -> set[int]:
+    """The layers, by their identity, that `again` applies to places of another size, and those of that application."""
+    found: set[int] = set()
+    for reuse in _reuses(instance.body):
+        first = _labelled(instance.body, reuse.path)
+        if first is None:
+            continue
+        layers = (_layers((first,)), _layers(reuse.body))
+        for one, other in zip(*layers, strict=False):
+            shapes = [[instance.shapes[v] for v in layer.inputs] for layer in (one, other)]
+            if shapes[0] != shapes[1]:
+                found |= {id(one), id(other)}
+    return found
+
+
+def _reuses(body: Body) -> Iterable[Reuse]:
+    for node in body:
+        if isinstance(node, Reuse):
+            yield node
+        for inner in inside(node):
+            yield from _reuses(inner)
+
+
+def _layers(body: Body) -> Iterable[Layer]:
+    for node in body:
+        if isinstance(node, Layer):
+            yield node
+        for inner in inside(node):
+            yield from _layers(inner)
+
+
+def _labelled(body: Body, path: tuple[str, ...]) -> Node | None:
+    """The item that labels lead to."""
+    for node in body:
+        if isinstance(node, Layer | Invoke | Level) and node.label is not None:
+            segments = node.label.segments
+            if segments == path:
+                return node
+            if isinstance(node, Level) and segments == path[: len(segments)]:
+                return _labelled(node.body, path[len(segments) :])
+        elif not isinstance(node, Reuse):
+            for inner in inside(node):
+                found = _labelled(inner, path)
+                if found is not None:
+                    return found
+    return None
 
 
 @dataclass

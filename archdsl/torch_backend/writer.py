@@ -16,7 +16,7 @@ from .formulas import FEATURES, Formulas, Lane, UnmergeableError
 from .members import installation, member_of
 from .pyprint import flat
 from .taps import count_looks, looked_at
-from .values import MAX_CALLS, Value, Variables, count_uses, far_values
+from .values import MAX_CALLS, Value, Variables, count_uses, far_values, reshaped
 
 if TYPE_CHECKING:
     from .emitter import Emitter
@@ -44,6 +44,11 @@ class Writer(ABC):
         for instance, uses in zip(instances, self.uses, strict=True):
             count_looks(instance, self.returned, uses)
             self.far.append(far_values(instance) | looked_at(instance, self.returned))
+        self.reshaped = {number for i in instances for number in reshaped(i)}
+        self.kinds: dict[tuple[str, ...], str] = {}
+        """How each level was written, for `again`."""
+        self.repeating = False
+        """Whether what is written stands there already: `again`."""
         self.known: list[dict[int, Value]] = [{} for _ in instances]
         self.variables = Variables()
         self.init: list[py.Stmt] = []

@@ -157,7 +157,7 @@ class Runner:
         path = scope.namer.name(node.get("label"), word.word)
         given = self.arguments(node, word.word, scope)
         word.check(given, value)
-        module = self.take(lambda: word.layer(given, value).eval())
+        module = self.take(lambda: word.layer(given, value).eval(), word.anew)
         tensor = module(value.tensor, *word.others(given))
         self.sized(tensor)
         result = word.result(given, value, tensor)
@@ -186,7 +186,7 @@ class Runner:
             return given["word"]
         return evaluate(given, scope.names)
 
-    def take(self, make: Any) -> nn.Module:
+    def take(self, make: Any, anew: bool) -> nn.Module:
         """The next module: made, or the one that stands there."""
         if self.building and self.at == len(self.modules):
             self.modules.append(make())
@@ -198,7 +198,19 @@ class Runner:
             if wanted != there:
                 raise Rule("the arrays used again have other shapes")
         self.at += 1
-        return self.modules[self.at - 1]
+        found = self.modules[self.at - 1]
+        return self.anew(found, make()) if self.reusing and anew else found
+
+    @staticmethod
+    def anew(there: nn.Module, made: nn.Module) -> nn.Module:
+        """What `again` makes of a layer that depends on the places it is applied to: the same arrays, made anew."""
+        state = there.state_dict()
+        dtypes = [array.dtype for array in state.values() if array.is_floating_point()]
+        made = made.to(dtypes[0]) if dtypes else made
+        if any(array.is_meta for array in state.values()):
+            made = made.to("meta")
+        made.load_state_dict(state)
+        return made.train(there.training)
 
     def sized(self, tensor: Tensor) -> None:
         if any(size < 1 for size in tensor.shape):

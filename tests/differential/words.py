@@ -67,6 +67,8 @@ class Word:
     exclusive: ClassVar[tuple[str, ...]] = ()
     smallest: ClassVar[dict[str, int]] = {}
     joins: ClassVar[bool] = False
+    anew: ClassVar[bool] = False
+    """Whether the module depends on the places it is made for."""
 
     def propose(self, random: Random, value: Value) -> Arguments:
         """Arguments for a random layer on such a value; they may turn out to be wrong."""

@@ -178,6 +178,7 @@ SPECIAL = ("window", "grid", "relative", "cosine")
 @word
 class Attention(Word):
     word = "attention"
+    anew = True
     kinds = ("sequence",)
     covers = (
         "heads", "kv_heads", "window", "grid", "shift", "scale", "mask", "rope", "dropout", "bias", "causal",

@@ -44,6 +44,7 @@ def as_sequence(tensor: Tensor) -> Tensor:
 @word
 class Image(Word):
     word = "image"
+    anew = True
     kinds = ("sequence",)
 
     def layer(self, given: Arguments, value: Value) -> nn.Module:
@@ -57,6 +58,7 @@ class Image(Word):
 @word
 class Patches(Word):
     word = "patches"
+    anew = True
     kinds = ("map", "sequence")
     positions = ("size",)
     covers = ("size",)
@@ -149,6 +151,7 @@ class Pad(Word):
 @word
 class Roll(Word):
     word = "roll"
+    anew = True
     kinds = ("map", "sequence")
     positions = ("amount",)
     covers = ("amount",)
