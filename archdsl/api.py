@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import limits
 from .analysis import Analysis
 from .analysis import analyze as _analyze
 from .diagnostics import Collector, SourceFile, SpecError
@@ -186,7 +187,8 @@ def _uncollected() -> Generator[None]:
     running = gc.isenabled()
     gc.disable()
     try:
-        yield
+        with limits.room_to_recurse():
+            yield
     finally:
         if running:
             gc.enable()

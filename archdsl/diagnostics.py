@@ -15,6 +15,7 @@ from typing import NoReturn
 from .records import dataclass
 
 MAX_SHOWN = 50
+_LONGEST_WORD = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,11 @@ class Collector:
         return list(self._found.values())
 
     @property
+    def count(self) -> int:
+        """How many were taken."""
+        return len(self._found)
+
+    @property
     def errors(self) -> list[Diagnostic]:
         return [d for d in self._found.values() if d.severity == "error"]
 
@@ -120,6 +126,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     >>> nearest("covn", ["conv", "linear"])
     'conv'
     """
+    if len(word) > _LONGEST_WORD:
+        return None
     import difflib  # not for texts without mistakes
 
     known = sorted(set(known))

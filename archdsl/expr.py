@@ -200,6 +200,35 @@ def substitute(expr: Expr, names: dict[str, Expr]) -> Expr:
     return rebuild(expr, lambda part: substitute(part, names))
 
 
+def has_more_parts(expr: Expr, most: int) -> bool:
+    """Whether `expr` has more than so many parts, each counted as often as it is written out.
+
+    >>> has_more_parts(Binary("*", Name("a"), Name("b")), 2)
+    True
+    """
+    waiting: list[object] = [expr]
+    while waiting and most >= 0:
+        part = waiting.pop()
+        if isinstance(part, EXPRESSIONS):
+            most -= 1
+            waiting.extend(_parts(part))
+    return most < 0
+
+
+def _parts(expr: Expr) -> list[Expr]:
+    """The direct subexpressions."""
+    found: list[Expr] = []
+
+    def take(part: Expr) -> Expr:
+        found.append(part)
+        return part
+
+    for known in fields(expr):
+        if known.name != "span":
+            _each(getattr(expr, known.name), take)
+    return found
+
+
 def names_in(expr: Expr | Path) -> frozenset[str]:
     """Every name that `expr` mentions."""
     found: set[str] = set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .. import limits
 from ..diagnostics import Span, fail
 from ..ir.dims import DimTooLarge
 from ..ir.graph import Invoke, Layer, Level, Network, Reuse
@@ -89,7 +90,7 @@ def _analyze(network: Network) -> Analysis:
 
 def rows(network: Network, counter: Counter, fold: bool) -> Iterator[LayerRow]:
     """The rows of a network in the order written."""
-    for place in walk(network.root, fold):
+    for place in limits.listed("places", walk(network.root, fold)):
         yield _row(place, counter)
 
 

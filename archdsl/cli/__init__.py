@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TextIO
 
+from .. import limits
 from .arguments import COMMANDS
 from .parser import Options, Parser, suggestion
 
@@ -69,7 +70,8 @@ def _run(arguments: list[str]) -> int:
     command.declare(parser)
     options = parser.parse_args(arguments[1:], Options())
     run: Callable[[Options], int] = import_module(f".{word}", __name__).run
-    return run(options)
+    with limits.raised(**options.limits), limits.room_to_recurse():
+        return run(options)
 
 
 def _unknown(word: str) -> int:

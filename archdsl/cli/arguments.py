@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from ..records import dataclass
-from .parser import ColumnNames, Parser, Settings, Sizes
+from .parser import ColumnNames, Limits, Parser, Settings, Sizes
 
 DTYPES = ("float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 
@@ -26,6 +26,13 @@ def _file(parser: Parser, many: bool = False, bundled: bool = True) -> None:
         parser.add_argument("files", nargs="+", metavar="FILE", help=help)
     else:
         parser.add_argument("file", metavar="FILE", help=help)
+    _limit(parser)
+
+
+def _limit(parser: Parser) -> None:
+    parser.add_argument(
+        "--limit", dest="limits", action=Limits, default={}, metavar="NAME=N", help="change a limit (docs/security.md)"
+    )
 
 
 def _settings(parser: Parser) -> None:

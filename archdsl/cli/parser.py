@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Literal, NoReturn
+
+from ..limits import LIMITS
 
 
 class Options(argparse.Namespace):
@@ -14,6 +17,7 @@ class Options(argparse.Namespace):
     files: list[str]
     file: str
     settings: dict[str, str]
+    limits: Mapping[str, int] = MappingProxyType({})
     json: bool
     format: Literal["table", "csv", "markdown", "json"] | None
     columns: tuple[str, ...] | None
@@ -84,6 +88,32 @@ class Parser(argparse.ArgumentParser):
         help = help or f"`{self.prog} --help` shows examples"
         print(f"{self.prog}: error: {message}\n  help: {help}", file=sys.stderr)
         raise SystemExit(2)
+
+
+class Limits(argparse.Action):
+    """`--limit NAME=N`, for this call alone."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: object = None,
+    ) -> None:
+        assert isinstance(parser, Parser)
+        name, _, value = str(values).partition("=")
+        digits = value.replace("_", "")
+        if name not in LIMITS:
+            near = suggestion(name, LIMITS)
+            parser.error(f"no limit `{name}`", near or f"the limits are {', '.join(LIMITS)}")
+        if not digits.isdecimal() or not digits.isascii() or len(digits) > 18:
+            parser.error(
+                f"`--limit {values}` is not NAME=N", f"for example `--limit {name}={2 * LIMITS[name].default}`"
+            )
+        most = LIMITS[name].most
+        if int(digits) < 1 or (most is not None and int(digits) > most):
+            parser.error(f"`{name}` is a number from 1 " + (f"to {most}" if most is not None else "on"))
+        setattr(namespace, self.dest, {**getattr(namespace, self.dest), name: int(digits)})
 
 
 class Settings(argparse.Action):

@@ -71,15 +71,19 @@ class BodyBuilder(Builder):
         return [g.Line(tuple(nodes), x, self.claimed(facts), span)], x
 
     def inline(self, inline: t.Inline | t.Block, x: int) -> Made:
-        match inline:
-            case t.Block():
-                return self.statements(inline.statements, x)
-            case t.Chain():
-                return self._chain(inline, x)
-            case t.Level():
-                return self.named_level(inline.label, inline.span, x, lambda y: self.inline(inline.body, y))
-            case t.Compound():
-                return compound(self, inline, x)
+        self.session.open_level(inline.span)
+        try:
+            match inline:
+                case t.Block():
+                    return self.statements(inline.statements, x)
+                case t.Chain():
+                    return self._chain(inline, x)
+                case t.Level():
+                    return self.named_level(inline.label, inline.span, x, lambda y: self.inline(inline.body, y))
+                case t.Compound():
+                    return compound(self, inline, x)
+        finally:
+            self.session.depth -= 1
 
     def _choice(self, choice: t.Choice, x: int) -> Made:
         tests: list[ex.Expr] = []

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from .. import limits
 from ..diagnostics import Collector, SourceFile, Span, did_you_mean, fail
 from ..spec import Link, Spec, Table, read_spec
 from ..syntax.containers import read_file, read_sections
 from ..syntax.tree import Argument, Block, Choice, Claim, Compound, Dash, Level, Line, Positional, Statement
 from .changes import apply_changes
 from .find import SUFFIXES, bundled_folder, find_spec
-
-MAX_FILES = 64
-MAX_DEPTH = 8
 
 
 class Library:
@@ -41,8 +39,8 @@ class Library:
         if key in self._open:
             fail("A0605", f"{path.name} comes back to itself", span)
         if key not in self._specs:
-            if len(self._specs) >= MAX_FILES or len(self._open) >= MAX_DEPTH:
-                fail("A0801", f"more than {MAX_FILES} files, or files nested more than {MAX_DEPTH} deep", span)
+            limits.check("files", len(self._specs) + 1, span)
+            limits.check("chain", len(self._open) + 1, span)
             self._open.append(key)
             try:
                 self._specs[key] = self.read(self._text(path, span), path.parent)

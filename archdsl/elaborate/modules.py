@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from .. import expr as ex
+from .. import limits
 from ..diagnostics import Span, did_you_mean, fail
 from ..ir import graph as g
 from ..ir.evaluate import Bound, Env, ValueArgument, evaluate
@@ -33,6 +34,8 @@ def splice(b: Builder, site: Site, definition: Definition) -> Made:
     signature, call = definition.signature, site.call
     if any(open_def is definition for open_def in b.defs):
         fail("A0605", f"def `{signature.name}` contains itself", call.word_span)
+    b.session.count_nodes(call.span)
+    limits.check("calls", len(b.session.calls) + len(b.defs) + 1, call.word_span)
     env = b.file.env().with_names(_def_names(b, call, signature, site.x))
 
     def make(y: int) -> Made:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
+from .. import limits
 from ..diagnostics import Collector, Diagnostic, Label, Span, SpecError, did_you_mean, fail
 from ..ir.evaluate import Bound, Env
 from ..ir.graph import Instance, Scope
@@ -25,9 +26,6 @@ from .parameters import Parameters, fingerprint, parse_override
 
 if TYPE_CHECKING:
     from .arguments import Recipe
-
-MAX_NODES = 200_000
-MAX_CALLS = 64
 
 
 class TooLargeError(SpecError):
@@ -80,7 +78,8 @@ class Session(ABC):
         self.library = library
         self.collector = collector
         self.mentions = Mentions()
-        self.nodes = 0
+        self.nodes = self.depth = 0
+        self.most_nodes, self.most_depth = limits.of("layers"), limits.of("depth")
         self.trail: list[Label] = []
         self.calls: list[tuple[int, str]] = []
         self.claiming: Spec | None = None
@@ -120,6 +119,8 @@ class Session(ABC):
     def report(self, diagnostic: Diagnostic) -> None:
         """Take a mistake, with the calls that led to it."""
         self.collector.add(replace(diagnostic, trail=diagnostic.trail or tuple(reversed(self.trail))))
+        if self.collector.count >= limits.of("errors"):
+            raise TooLargeError([])
 
     def take(self, error: SpecError) -> None:
         """Take what was raised."""
@@ -131,9 +132,15 @@ class Session(ABC):
     def count_nodes(self, span: Span | None) -> None:
         """Elaboration always ends: at most so many nodes."""
         self.nodes += 1
-        if self.nodes > MAX_NODES:
-            problem = f"this network has more than {MAX_NODES} different layers"
-            raise TooLargeError([Diagnostic("A0801", problem, span)])
+        if self.nodes > self.most_nodes:
+            message, help = limits.sentence("layers")
+            raise TooLargeError([Diagnostic("A0801", message, span, help=help)])
+
+    def open_level(self, span: Span) -> None:
+        """One level deeper; whoever opens one takes it off `depth` again."""
+        if self.depth >= self.most_depth:
+            limits.refuse("depth", span)
+        self.depth += 1
 
     def enter(self, file: File, name: str, span: Span) -> None:
         """Open a call; refuse one that is open already. Whoever enters pops `calls`."""
@@ -141,8 +148,7 @@ class Session(ABC):
         if call in self.calls:
             what = f"module `{name}`" if name else "a file"
             fail("A0605", f"{what} contains itself", span, "modules cannot recurse")
-        if len(self.calls) >= MAX_CALLS:
-            fail("A0801", f"modules are nested more than {MAX_CALLS} deep", span)
+        limits.check("calls", len(self.calls) + 1, span)
         self.calls.append(call)
 
 

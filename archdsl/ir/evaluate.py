@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 from .. import expr as ex
+from .. import limits
 from ..diagnostics import Span, did_you_mean, fail
 from ..records import dataclass
 from . import dims
@@ -56,7 +57,10 @@ class Env:
             bound = self.names.get(expr.id)
             return expr if bound is None or bound.expression is None else bound.expression
         replaced = {n: b.expression for n, b in self.names.items() if b.expression is not None}
-        return ex.substitute(expr, replaced)
+        found = ex.substitute(expr, replaced)
+        if found is not expr and ex.has_more_parts(found, limits.of("parts")):
+            limits.refuse("parts", expr.span)
+        return found
 
 
 def evaluate(expr: ex.Expr, env: Env) -> Constant:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import field
 from typing import NamedTuple
 
+from .. import limits
 from ..diagnostics import Diagnostic, Label, Span, SpecError
 from ..records import dataclass
 from .dims import Dim
@@ -69,7 +70,7 @@ def state(network: Network) -> list[Entry]:
 
 
 def _entries(network: Network) -> Iterator[tuple[tuple[str, ...], Entry]]:
-    for place in network.walk():
+    for place in limits.listed("places", network.walk()):
         for tensor in place.tensors.values():
             path = (*place.path, *tensor.name.split(".")) if tensor.name else place.path
             yield path, Entry(".".join(path), place, tensor)

@@ -8,6 +8,7 @@ from dataclasses import MISSING, fields
 from typing import Any, TypeVar
 
 from .. import expr as ex
+from .. import limits
 from ..diagnostics import Collector, SourceFile, Span, SpecError, fail
 from ..syntax import tree as t
 from ..syntax.parse import (
@@ -192,6 +193,7 @@ def read_cell(fragment: Fragment) -> Cell:
 def _words(fragment: Fragment, pattern: str) -> list[list[Fragment]]:
     """Each line's matches of `pattern`, comments and blank lines left out."""
     rows: list[list[Fragment]] = []
+    count = 0
     for line in fragment.lines:
         code = re.sub(r"(^|\s)#.*$", "", line.text)
         cells = [
@@ -200,6 +202,8 @@ def _words(fragment: Fragment, pattern: str) -> list[list[Fragment]]:
         ]
         if cells:
             rows.append(cells)
+            count += len(cells)
+            limits.check("cells", count, cells[0].span)
     return rows
 
 

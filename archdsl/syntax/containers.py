@@ -6,8 +6,9 @@ import sys
 from contextlib import suppress
 from os import PathLike, fspath
 
+from .. import limits
 from ..diagnostics import Collector, SourceFile, Span, fail
-from .reading import MAX_BYTES, Report, UnreadableError, check_characters, prepare
+from .reading import Report, UnreadableError, check_characters, prepare
 from .sections import Section
 from .text_reader import read_text
 from .yaml_reader import read_yaml
@@ -29,9 +30,9 @@ def read_file(path: str | PathLike[str]) -> SourceFile:
     """
     name = fspath(path)
     if name == "-":
-        return decode(name, sys.stdin.buffer.read(MAX_BYTES + 1))
+        return decode(name, sys.stdin.buffer.read(limits.of("bytes") + 1))
     with open(name, "rb") as stream:
-        return decode(name, stream.read(MAX_BYTES + 1))
+        return decode(name, stream.read(limits.of("bytes") + 1))
 
 
 def decode(name: str, data: bytes) -> SourceFile:
@@ -43,9 +44,8 @@ def decode(name: str, data: bytes) -> SourceFile:
     Raises `SpecError` as `read_file` does.
     """
     data = data.removeprefix(b"\xef\xbb\xbf")
-    readable = SourceFile(name, data[:MAX_BYTES].decode("utf-8", "replace"))
-    if len(data) > MAX_BYTES:
-        fail("A0801", f"the file is longer than {MAX_BYTES} bytes", Span(readable, 1, 1, 1, 2))
+    readable = SourceFile(name, data[: limits.of("bytes")].decode("utf-8", "replace"))
+    limits.check("bytes", len(data), Span(readable, 1, 1, 1, 2))
     try:
         file = SourceFile(name, data.decode("utf-8"))
     except UnicodeDecodeError as error:

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import NoReturn, TypeVar
 
 from .. import expr as ex
+from .. import limits
 from ..diagnostics import Span, fail
 from . import tables
 from . import tree as t
@@ -15,8 +16,6 @@ from .lalr import Node as ParseNode
 from .lalr import Refused, Token, Tree
 from .sections import Fragment, SourceLine
 
-MAX_NESTING = 64
-MAX_EXPRESSION_DEPTH = 100
 MAX_DIGITS = 40
 
 Node = TypeVar("Node")
@@ -55,21 +54,17 @@ def trees(tree: ParseNode) -> list[Tree]:
 
 def _check_nesting(fragment: Fragment) -> None:
     """Refuse brackets and indentation deeper than any network needs, before the parser sees them."""
-    depth = 0
+    depth, most = 0, limits.of("nesting")
     for number, line in enumerate(fragment.lines, 1):
         text = line.text
-        if len(text) - len(text.lstrip(" ")) > 2 * MAX_NESTING + 64:
-            fail("A0801", f"lines are nested more than {MAX_NESTING} deep", fragment.place(number, 1))
+        if len(text) - len(text.lstrip(" ")) > 2 * most + 64:
+            limits.refuse("nesting", fragment.place(number, 1))
         for match in re.finditer(r'"[^"\n]*"|#|[\[\](){}]', text):
             if match[0] == "#":
                 break
             depth += 1 if match[0] in "[({" else -1 if match[0] in "])}" else 0
-            if depth > MAX_NESTING:
-                fail(
-                    "A0801",
-                    f"brackets are nested more than {MAX_NESTING} deep",
-                    fragment.place(number, match.start() + 1),
-                )
+            if depth > most:
+                limits.refuse("nesting", fragment.place(number, match.start() + 1))
 
 
 class ExpressionBuilder:
@@ -150,6 +145,7 @@ class ExpressionBuilder:
     def label(self, node: ParseNode) -> ex.Path:
         token = node.children[0] if isinstance(node, Tree) else node
         assert isinstance(token, Token)
+        limits.check("name", len(token), self.span(token))
         return self.path(token, 0)
 
     def ref(self, token: Token) -> ex.Ref:
@@ -201,8 +197,8 @@ class ExpressionBuilder:
 
     def expr(self, node: ParseNode) -> ex.Expr:
         self.depth += 1
-        if self.depth > MAX_EXPRESSION_DEPTH:
-            fail("A0801", f"an expression is nested more than {MAX_EXPRESSION_DEPTH} deep", self.span(node))
+        if self.depth > limits.of("expression"):
+            limits.refuse("expression", self.span(node))
         try:
             assert isinstance(node, Tree)
             return self._expr(node)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from .. import expr as ex
+from .. import limits
 from ..diagnostics import Span, fail
 from . import tree as t
 from .expressions import (
-    MAX_NESTING,
     ExpressionBuilder,
     ParseNode,
     absent,
@@ -64,8 +64,8 @@ class _Builder(ExpressionBuilder):
     def statement(self, node: ParseNode) -> t.Statement:
         assert isinstance(node, Tree)
         self.depth += 1
-        if self.depth > MAX_NESTING:
-            fail("A0801", f"blocks are nested more than {MAX_NESTING} deep", self.span(node))
+        if self.depth > limits.of("nesting"):
+            limits.refuse("nesting", self.span(node))
         try:
             return self._statement(node)
         finally:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
+from .. import limits
 from ..diagnostics import Collector, Diagnostic, Label, SourceFile, Span, did_you_mean
 from ..records import dataclass
 from .sections import Fragment, SourceLine
-
-MAX_BYTES = 1_000_000
-MAX_NESTING = 64
-MAX_NODES = 200_000
-MAX_ERRORS = 200
 
 # What may follow the word of a section before its colon.
 HEADINGS = {
@@ -45,6 +42,7 @@ EXAMPLES = {
     "names": "names torchvision: |",
 }
 
+_TOKEN = re.compile(r"\w+|[^\w\s]")
 _SUSPECT = re.compile(r"[^\t\n -~]")
 _NONCHARACTER = 0xFFFE
 _SHOWN = 60
@@ -72,7 +70,14 @@ class Report:
         """Take one mistake; raises `UnreadableError` when there are too many to be of use."""
         self._collector.add(Diagnostic(code, message, span, tuple(labels), help))
         self._count += 1
-        if self._count >= MAX_ERRORS:
+        if self._count >= limits.of("errors"):
+            raise UnreadableError
+
+    def check(self, limit: str, value: int, span: Span) -> None:
+        """Report a limit that was passed, and end reading."""
+        if value > limits.of(limit):
+            message, help = limits.sentence(limit)
+            self.error("A0801", message, span, help)
             raise UnreadableError
 
     def span(self, line: int, column: int, length: int = 1) -> Span:
@@ -121,6 +126,18 @@ def check_characters(report: Report) -> None:
         report.error("A0108", message, report.span(line, at - line_start + 1), "delete it; it may be invisible")
 
 
+def check_tokens(report: Report) -> None:
+    """Refuse a file of more tokens than the limit, at the first one too many."""
+    text, most = report.file.text, limits.of("tokens")
+    if len(text) <= most:
+        return
+    beyond = next(islice(_TOKEN.finditer(text), most, None), None)
+    if beyond is not None:
+        start = beyond.start()
+        line = text.count("\n", 0, start) + 1
+        report.check("tokens", most + 1, report.span(line, start - text.rfind("\n", 0, start)))
+
+
 def is_forbidden(char: str) -> bool:
     """Whether a character is invisible or steers a terminal; a tab and a newline are not forbidden."""
     hidden = unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp", "Cs", "Co") and char not in "\t\n"
@@ -133,9 +150,8 @@ def prepare(report: Report) -> list[str]:
     Raises `UnreadableError` if the file is too long, holds forbidden characters or is indented by tabs.
     """
     text = report.file.text
-    if len(text) > MAX_BYTES:
-        report.error("A0801", f"the file is longer than {MAX_BYTES} bytes", report.span(1, 1))
-        raise UnreadableError
+    report.check("bytes", len(text), report.span(1, 1))
+    check_tokens(report)
     check_characters(report)
     lines = [line.rstrip(" \t\r") for line in text.split("\n")]
     for number, line in enumerate(lines, 1):

@@ -16,10 +16,7 @@ import yaml
 from ..diagnostics import Label, Span
 from ..records import dataclass
 from .reading import (
-    MAX_NESTING,
-    MAX_NODES,
     Report,
-    UnreadableError,
     block_lines,
     indentation,
     is_blank,
@@ -158,16 +155,11 @@ class _Composer:
 
     def _push(self, event: yaml.SequenceStartEvent | yaml.MappingStartEvent) -> None:
         self._stack.append(_Open(event))
-        if len(self._stack) > MAX_NESTING:
-            message = f"lists and mappings are nested more than {MAX_NESTING} deep"
-            self._report.error("A0801", message, self._span(event))
-            raise UnreadableError
+        self._report.check("nesting", len(self._stack), self._span(event))
 
     def _add(self, node: Node) -> None:
         self._nodes += 1
-        if self._nodes > MAX_NODES:
-            self._report.error("A0801", f"the file has more than {MAX_NODES} pieces", node.span)
-            raise UnreadableError
+        self._report.check("pieces", self._nodes, node.span)
         if self._stack:
             self._stack[-1].items.append(node)
         else:

@@ -14,10 +14,12 @@ import pytest
 import yaml
 
 from archdsl.diagnostics import Collector, Diagnostic, SourceFile, SpecError, render
+from archdsl.limits import LIMITS, raised
 from archdsl.syntax.containers import decode, looks_like_yaml, read_file, read_sections
-from archdsl.syntax.reading import HEADINGS, MAX_BYTES, MAX_ERRORS
+from archdsl.syntax.reading import HEADINGS
 from archdsl.syntax.sections import Fragment, Section
 
+MAX_BYTES, MAX_ERRORS = LIMITS["bytes"].default, LIMITS["errors"].default
 LENET = """\
 network: LeNet-5
 source: LeCun, Bottou, Bengio & Haffner, Gradient-Based Learning Applied to Document Recognition (1998), II.B
@@ -351,8 +353,9 @@ REFUSED: list[tuple[tuple[str, ...], str, str, str]] = [
     (BOTH, "\ufeffnetwork: \U0010ffff\n", "A0108", "1:1"),
     (YAML, 'network: "a\\x1b"\n', "A0108", "1:10"),
     # limits
-    (YAML, "layers: " + "[" * 100_000, "A0801", "1:72"),
-    (BOTH, "parameters: {a: " + "[" * 100_000, "A0801", "1:79"),
+    (YAML, "layers: " + "[" * 50_000, "A0801", "1:72"),
+    (BOTH, "parameters: {a: " + "[" * 50_000, "A0801", "1:79"),
+    (BOTH, "layers: " + "[" * 100_000, "A0801", "1:60007"),
     (BOTH, "network: " + "a" * MAX_BYTES, "A0801", "1:1"),
 ]
 
@@ -368,10 +371,10 @@ def test_refused_at_the_place(names: tuple[str, ...], text: str, code: str, plac
         assert render(first)
 
 
-def test_many_nodes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archdsl.syntax.yaml_events.MAX_NODES", 1000)
-    assert good("parameters: {a: [" + "1," * 990 + "]}")
-    _, found = read("parameters: {a: [" + "1," * 1001 + "]}")
+def test_many_nodes_are_refused() -> None:
+    with raised(pieces=1000):
+        assert good("parameters: {a: [" + "1," * 990 + "]}")
+        _, found = read("parameters: {a: [" + "1," * 1001 + "]}")
     assert [diagnostic.code for diagnostic in found] == ["A0801"]
 
 
