@@ -106,7 +106,7 @@ class Builder(ABC):
 
     def known(self, values: Sequence[int]) -> tuple[Shape, ...] | None:
         """The shapes of some values; None if one is unknown."""
-        shapes = tuple(shape for v in values if (shape := self.shapes[v]) is not None)
+        shapes = tuple([shape for v in values if (shape := self.shapes[v]) is not None])
         return shapes if len(shapes) == len(values) else None
 
     def result_of(self, instance: g.Instance, errors_before: int) -> int:

@@ -272,12 +272,16 @@ class _Walker:
             yield from self.body(node.body, Namer(True), inner)
 
     def run(self, run: Run, namer: Namer, at: _Context) -> Iterator[Place]:
-        inner = at._replace(turn=str(run.index))
+        if self.fold and run.count == 1:
+            yield from self.body(run.body, namer, at._replace(turn=str(run.index)))
+            return
         before = dict(namer.counts)
         if self.fold:
-            yield from self.body(run.body, namer, inner._replace(times=at.times * run.count))
+            inner = at._replace(turn=str(run.index), times=at.times * run.count)
+            yield from self.body(run.body, namer, inner)
             namer.skip(before, run.count - 1)
             return
+        inner = at._replace(turn=str(run.index))
         if run.count:
             yield from self.body(run.body, namer, inner)
         if self.wanted is None:

@@ -91,7 +91,8 @@ class Conv(Operator):
             raise Refusal(
                 "A0405", f"a {shown} kernel has no middle", "say `valid`, `same`, or `pad` with a number", "size"
             )
-        return tuple((d * ((k - 1) // 2), d * ((k - 1) // 2)) for k, d in zip(kernel, dilation, strict=True))
+        half = [d * ((k - 1) // 2) for k, d in zip(kernel, dilation, strict=True)]
+        return tuple([(pad, pad) for pad in half])
 
     def output(self, *inputs: Shape) -> Shape:
         shape = inputs[0]
@@ -101,10 +102,10 @@ class Conv(Operator):
         pads = self._pads(shape, kernel, stride, dilation)
         if self.same:
             return Shape("map", (self.width, *(ceil_div(n, s) for n, s in zip(shape.space, stride, strict=True))))
-        places = (
+        places = [
             windows(self.word, n, k, s, pad, dilation=d)
             for n, k, s, d, pad in zip(shape.space, kernel, stride, dilation, pads, strict=True)
-        )
+        ]
         return Shape("map", (self.width, *places))
 
     def _check_groups(self, channels: Dim) -> None:
@@ -135,7 +136,9 @@ class Conv(Operator):
         return (weight, Tensor("bias", (self.width,))) if self.bias else (weight,)
 
     def _fan(self, inputs: tuple[Shape, ...]) -> Dim:
-        return self.tensors(*inputs)[0].count
+        rank = len(inputs[0].space)
+        links = self.width * (inputs[0].features // self.groups) if self.connect is None else self.connect.links
+        return links * _times(axes(self.size, rank))
 
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         return self._fan(inputs) * _times(output.space)

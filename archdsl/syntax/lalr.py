@@ -133,20 +133,19 @@ class Lexer:
         self._scanners: list[list[str]] = tables["scanners"]
         self._keywords: list[dict[str, dict[str, str]]] = tables["keywords"]
         self._compiled: dict[str, Callable[[str, int], re.Match[str] | None]] = {}
-        self._candidates: dict[tuple[int, str], tuple[Terminal, ...]] = {}
+        self.candidates: dict[tuple[int, str], tuple[Terminal, ...]] = {}
 
-    def candidates(self, scanner: int, char: str) -> tuple[Terminal, ...]:
-        """The terminals that may begin with a character, in the order in which they are tried."""
-        key = (scanner, min(char, "\x80"))
-        found = self._candidates.get(key)
-        if found is None:
-            keywords = self._keywords[scanner]
-            found = tuple(
-                self._terminal(name, keywords.get(name, {}))
-                for name in self._scanners[scanner]
-                if key[1] in self._terminals[name]["first"]
-            )
-            self._candidates[key] = found
+    def find_candidates(self, scanner: int, char: str) -> tuple[Terminal, ...]:
+        """The terminals that may begin with a character, in the order in which they are tried; kept in `candidates`."""
+        first = min(char, "\x80")  # all beyond ASCII are one
+        keywords = self._keywords[scanner]
+        found = tuple(
+            self._terminal(name, keywords.get(name, {}))
+            for name in self._scanners[scanner]
+            if first in self._terminals[name]["first"]
+        )
+        if char < "\x80":
+            self.candidates[scanner, char] = found
         return found
 
     def _terminal(self, name: str, keywords: dict[str, str]) -> Terminal:
@@ -184,14 +183,16 @@ class _Run:
         self.depth = 0
 
     def run(self) -> Node:
-        text, length, candidates = self.text, len(self.text), self.parser.lexer.candidates
+        text, length, lexer = self.text, len(self.text), self.parser.lexer
+        candidates = lexer.candidates
         states, stack, indents = self.parser.states, self.stack, self.parser.indents
         newline, opening, closing = indents["newline"], frozenset(indents["opening"]), frozenset(indents["closing"])
         at, line, line_start = 0, 1, 0
         token: Token | None = None
         while at < length:
             found = terminal = None
-            for terminal in candidates(states[stack[-1]][0], text[at]):
+            place = states[stack[-1]][0], text[at]
+            for terminal in candidates.get(place) or lexer.find_candidates(*place):
                 found = terminal[0](text, at)
                 if found is not None:
                     break
@@ -249,7 +250,7 @@ class _Run:
                 return found
 
     def _feed(self, token: Token) -> None:
-        states, stack = self.parser.states, self.stack
+        states, rules, stack = self.parser.states, self.parser.rules, self.stack
         kind = token.type
         while True:
             action = states[stack[-1]][1].get(kind)
@@ -259,14 +260,14 @@ class _Run:
                 stack.append(action)
                 self.values.append(token)
                 return
-            self._reduce(self.parser.rules[~action])
+            rule = rules[~action]
+            if rule.through:
+                stack[-1] = states[stack[-2]][1][rule.origin]
+            else:
+                self._reduce(rule)
 
     def _reduce(self, rule: Rule) -> None:
         stack, values, size = self.stack, self.values, rule.size
-        if rule.through:
-            stack.pop()
-            stack.append(self.parser.states[stack[-1]][1][rule.origin])
-            return
         children: list[Any] = []
         if size:
             children = values[-size:]

@@ -9,6 +9,8 @@ from collections.abc import Callable
 import pytest
 
 import archdsl
+from archdsl.elaborate import arguments
+from archdsl.ir.operator import Argument
 from archdsl.ops.conv import Conv
 
 
@@ -90,6 +92,28 @@ def test_equal_layers_are_counted_once(asked: Counter[str]) -> None:
 def test_different_parts_cost_in_proportion(text: Callable[[int], str]) -> None:
     small, large = calls(analyzed(text(100))), calls(analyzed(text(400)))
     assert large < 4.2 * small
+
+
+def test_what_no_name_decides_is_bound_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    converted: list[str] = []
+    convert = arguments._Values.convert  # pyright: ignore[reportPrivateUsage]
+
+    def converting(self: object, argument: Argument, value: object) -> object:
+        converted.append(argument.name)
+        return convert(self, argument, value)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(arguments._Values, "convert", converting)  # pyright: ignore[reportPrivateUsage]
+    found = archdsl.loads("input: 8x64x64\nlayers:\n  for i in 1..9:\n    conv 3x3, 2i, stride 1\n")
+    assert sorted(converted) == ["size", "stride", *["width"] * 9]
+    assert [place.output.features for place in found.walk()] == [2 * i for i in range(1, 10)]
+
+
+@pytest.mark.parametrize("width", ["8 - i", "8 / i"])
+def test_a_call_bound_again_is_checked_again(width: str) -> None:
+    text = f"input: 8x64x64\nlayers:\n  for i in 1..9:\n    conv 3x3, ({width})\n"
+    with pytest.raises(archdsl.SpecError) as caught:
+        archdsl.loads(text)
+    assert caught.value.diagnostics[0].code in ("A0305", "A0307")
 
 
 def test_the_whole_of_gpt_3_is_as_long_as_its_spec() -> None:
