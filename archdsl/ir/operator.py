@@ -110,7 +110,7 @@ class TorchForm:
     for its places, handed over under this keyword: `size=y.shape[2:]`. `trained` makes a module that is applied to what the
     function gives: together they do what `module` does, without a class of its own. With `first` the module gives a tuple
     that the value is the first of. `general` is a form right for entries of every size, where this one is right for some:
-    it is taken where one class is made for both. Helpers are names of classes in the emitter's helper file.
+    it is taken where one class is made for both. What the function gives is multiplied by `factor`. Helpers are names of classes in the emitter's helper file.
     """
 
     module: TorchCall | None = None
@@ -124,6 +124,7 @@ class TorchForm:
     places: str | None = None
     first: bool = False
     general: TorchForm | None = None
+    factor: Slot | None = None
 
 
 def _argument(use: Use, type: Type, default: object, minimum: int | None, doc: str) -> Any:

@@ -20,6 +20,12 @@ class Size(tuple[Dim, ...]):
         return show_shape(self)
 
 
+class Listed(tuple[Dim, ...]):
+    """One number an axis for a function that TorchScript must read: it knows lists of any length, but no such tuples."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Grid:
     """A connection table: `rows[i][o]` says whether input map i feeds output map o."""

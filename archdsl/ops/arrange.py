@@ -10,8 +10,8 @@ from ..expr import Number as Literal
 from ..ir.dims import Dim, compare, exact_div, show
 from ..ir.operator import Axes, Operator, Refusal, Slot, TorchCall, TorchForm, axes, operator, position, spatial
 from ..ir.reach import UNDEFINED, Reach, reach_of, resampled, window
-from ..ir.shapes import Shape, Size
-from .formula import call, size, slot
+from ..ir.shapes import Listed, Shape, Size
+from .formula import call, listed, slot
 
 
 def grid_slot(word: str, shape: Shape) -> Slot:
@@ -20,7 +20,7 @@ def grid_slot(word: str, shape: Shape) -> Slot:
     symbolic = [n for n in grid if not isinstance(n, int)]
     if len(symbolic) > 1:
         raise Refusal("A1001", f"`{word}` on places of a map of {Size(grid)!r}, more than one of them symbolic,")
-    return Slot(tuple(n if isinstance(n, int) else -1 for n in grid))
+    return Slot(Listed(n if isinstance(n, int) else -1 for n in grid))
 
 
 @operator
@@ -90,7 +90,7 @@ class Patches(Operator):
 
     def torch(self, *inputs: Shape) -> TorchForm:
         _, patch = self._cut(inputs[0])
-        args: tuple[Slot, ...] = (slot(size(patch), "size"),)
+        args: tuple[Slot, ...] = (listed(patch, "size"),)
         kwargs = (("grid", grid_slot(self.word, inputs[0]), None),) if inputs[0].kind == "sequence" else ()
         return TorchForm(module=TorchCall("Patches", args, kwargs), function=TorchCall("patches", args, kwargs))
 
@@ -132,7 +132,7 @@ class PixelShuffle(Operator):
         if len(times) == 2 and times[0] == times[1]:
             once = slot(times[0], "size")
             return TorchForm(module=call("nn.PixelShuffle", once), function=call("F.pixel_shuffle", once))
-        each = Slot(tuple(times))
+        each = Slot(Listed(times))
         return TorchForm(module=call("PixelShuffle", each), function=call("pixel_shuffle", each))
 
 
@@ -187,7 +187,7 @@ class Roll(Operator):
     def torch(self, *inputs: Shape) -> TorchForm:
         amounts = self._amounts(inputs[0])
         if inputs[0].kind == "sequence" and len(amounts) > 1:
-            args = (Slot(tuple(amounts)), grid_slot(self.word, inputs[0]))
+            args = (Slot(Listed(amounts)), grid_slot(self.word, inputs[0]))
             return TorchForm(module=TorchCall("RollGrid", args), function=TorchCall("roll_grid", args))
         first = 2 if inputs[0].kind == "map" else 1
         dims = tuple(range(first, first + len(amounts)))

@@ -7,7 +7,7 @@ from fractions import Fraction
 from ..expr import Binary, Expr, Name, Number
 from ..ir.dims import Dim
 from ..ir.operator import Slot, TorchCall
-from ..ir.shapes import Constant, Size
+from ..ir.shapes import Constant, Listed, Size
 
 
 def name(id: str) -> Expr:
@@ -36,6 +36,11 @@ def size(dims: tuple[Dim, ...]) -> Constant:
     (3, 1x7)
     """
     return dims[0] if len(set(dims)) == 1 else Size(dims)
+
+
+def listed(dims: tuple[Dim, ...], source: str | Expr | None = None) -> Slot:
+    """A slot for one number an axis of a function of our own: a list where they differ, which has no formula."""
+    return slot(dims[0], source) if len(set(dims)) == 1 else Slot(Listed(dims))
 
 
 def call(torch_name: str, *args: Slot, **kwargs: tuple[Constant, Slot]) -> TorchCall:

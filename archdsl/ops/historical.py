@@ -51,9 +51,10 @@ class Subsample(Operator):
         made = call(f"Subsample{rank}d", features, kernel)
         if rank == 1:
             return TorchForm(module=made, state=True)
-        total = call(f"F.avg_pool{rank}d", kernel, divisor_override=(0, slot(1)))
+        mean = call(f"F.avg_pool{rank}d", kernel)  # ONNX has no divisor of its own
+        area = slot(prod(axes(self.size, rank)))  # type: ignore[arg-type]
         trained = call(f"nn.Conv{rank}d", features, features, slot(1), groups=(1, features))
-        return TorchForm(module=made, function=total, trained=trained, state=True)
+        return TorchForm(module=made, function=mean, trained=trained, state=True, factor=area)
 
 
 @operator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..ir.dims import compare, show
 from ..ir.operator import Axes, Operator, Refusal, Slot, TorchCall, TorchForm, axes, operator, position, spatial, value
 from ..ir.reach import Reach, reach_of, window
-from ..ir.shapes import Shape, Size
+from ..ir.shapes import Listed, Shape, Size
 from .formula import slot
 
 
@@ -76,5 +76,5 @@ class Crop(Operator):
         if self.like:
             return TorchForm(module=TorchCall("nn.Identity"), function=TorchCall("crop_like"))
         assert self.size is not None
-        wanted = (Slot(spatial(self.word, inputs[0], size=self.size)[0]),)
+        wanted = (Slot(Listed(spatial(self.word, inputs[0], size=self.size)[0])),)
         return TorchForm(module=TorchCall("Crop", wanted), function=TorchCall("crop", wanted))

@@ -24,7 +24,7 @@ from ..ir.operator import (
 )  # fmt: skip
 from ..ir.reach import GLOBAL, HERE, Reach, Window, reach_of, window
 from ..ir.shapes import Constant, Shape, Size
-from .formula import call, half, name, size, slot
+from .formula import call, half, listed, name, size, slot
 from .windows import same_padding, windows, windows_up
 
 
@@ -144,9 +144,11 @@ class _Pool(Operator):
         if self.word == "avgpool":
             keywords["count_include_pad"] = (True, slot(padding == 0 and not hanging))
         window = slot(size(kernel), "size")
+        own = listed(kernel, "size")
+        step = own.value, listed(stride, keywords["stride"][1].source)
         any_size = TorchForm(
-            module=call(f"Same{self.torch_name}{rank}d", window, stride=keywords["stride"]),
-            function=call(f"same_{self.function_name}{rank}d", window, stride=keywords["stride"]),
+            module=call(f"Same{self.torch_name}{rank}d", own, stride=step),
+            function=call(f"same_{self.function_name}{rank}d", own, stride=step),
         )
         if not symmetric or (self.same and _larger(self.word, shape, kernel)):
             return any_size

@@ -104,13 +104,18 @@ class Upsample(Operator):
     def torch(self, *inputs: Shape) -> TorchForm:
         shape = inputs[0]
         factor = slot(size(self.factor) if isinstance(self.factor, Size) else self.factor, "factor")
-        keywords: tuple[tuple[str, Slot, Constant], ...] = (
-            ("scale_factor", factor, None),
-            _mode(shape, self.bilinear),
-        )
+        mode = _mode(shape, self.bilinear)
+        scripted = Slot(_floats(factor.value))  # TorchScript takes no whole number for it
         return TorchForm(
-            module=TorchCall("nn.Upsample", (), keywords), function=TorchCall("F.interpolate", (), keywords)
+            module=TorchCall("nn.Upsample", (), (("scale_factor", factor, None), mode)),
+            function=TorchCall("F.interpolate", (), (("scale_factor", scripted, None), mode)),
         )
+
+
+def _floats(factor: Constant) -> Constant:
+    if isinstance(factor, tuple):
+        return tuple(_floats(each) for each in factor)
+    return float(factor) if isinstance(factor, int) else factor
 
 
 @operator

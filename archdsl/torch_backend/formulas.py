@@ -16,7 +16,7 @@ from ..diagnostics import SpecError
 from ..ir.dims import Poly
 from ..ir.evaluate import Bound, Env, evaluate
 from ..ir.graph import Instance
-from ..ir.shapes import Constant, Grid, Size
+from ..ir.shapes import Constant, Grid, Listed, Size
 from . import pycode as py
 
 FEATURES = "#features"
@@ -71,6 +71,8 @@ def literal(value: Constant | tuple[object, ...]) -> py.Expr:
         return py.Bin("/", py.Lit(value.numerator), py.Lit(value.denominator))
     if isinstance(value, Poly):
         raise NotEmittedError(f"the size {value} is symbolic, but the module needs it when it is built")
+    if isinstance(value, Listed):
+        return py.List(tuple(literal(v) for v in value))
     if isinstance(value, tuple):
         return py.Tuple(tuple(literal(v) for v in value))  # type: ignore[arg-type]
     if isinstance(value, int) and value < 0:

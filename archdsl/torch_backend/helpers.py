@@ -71,7 +71,9 @@ class Subsample1d(nn.Conv1d):
         self.window = window
 
     def forward(self, input: Tensor) -> Tensor:
-        return super().forward(F.avg_pool1d(input, self.window) * self.window)
+        return self._conv_forward(
+            F.avg_pool1d(input, self.window) * self.window, self.weight, self.bias
+        )
 
 
 class Subsample2d(nn.Conv2d):
@@ -80,9 +82,12 @@ class Subsample2d(nn.Conv2d):
     def __init__(self, channels: int, window: int | tuple[int, int]) -> None:
         super().__init__(channels, channels, 1, groups=channels)
         self.window = window
+        self.area = window**2 if isinstance(window, int) else window[0] * window[1]
 
     def forward(self, input: Tensor) -> Tensor:
-        return super().forward(F.avg_pool2d(input, self.window, divisor_override=1))
+        return self._conv_forward(
+            F.avg_pool2d(input, self.window) * self.area, self.weight, self.bias
+        )
 
 
 class Subsample3d(nn.Conv3d):
@@ -91,9 +96,13 @@ class Subsample3d(nn.Conv3d):
     def __init__(self, channels: int, window: int | tuple[int, int, int]) -> None:
         super().__init__(channels, channels, 1, groups=channels)
         self.window = window
+        sizes = (window, window, window) if isinstance(window, int) else window
+        self.volume = sizes[0] * sizes[1] * sizes[2]
 
     def forward(self, input: Tensor) -> Tensor:
-        return super().forward(F.avg_pool3d(input, self.window, divisor_override=1))
+        return self._conv_forward(
+            F.avg_pool3d(input, self.window) * self.volume, self.weight, self.bias
+        )
 
 
 class DigitCodes(nn.Module):
@@ -185,7 +194,7 @@ class SameConv1d(nn.Conv1d):
             list(self.stride),
             list(self.dilation),
         )
-        return super().forward(F.pad(input, pads))
+        return self._conv_forward(F.pad(input, pads), self.weight, self.bias)
 
 
 class SameConv2d(nn.Conv2d):
@@ -198,7 +207,7 @@ class SameConv2d(nn.Conv2d):
             list(self.stride),
             list(self.dilation),
         )
-        return super().forward(F.pad(input, pads))
+        return self._conv_forward(F.pad(input, pads), self.weight, self.bias)
 
 
 class SameConv3d(nn.Conv3d):
@@ -211,15 +220,17 @@ class SameConv3d(nn.Conv3d):
             list(self.stride),
             list(self.dilation),
         )
-        return super().forward(F.pad(input, pads))
+        return self._conv_forward(F.pad(input, pads), self.weight, self.bias)
 
 
 class CausalConv1d(nn.Conv1d):
     """A convolution that sees no later place: all padding before the beginning."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return super().forward(
-            F.pad(input, [self.dilation[0] * (self.kernel_size[0] - 1), 0])
+        return self._conv_forward(
+            F.pad(input, [self.dilation[0] * (self.kernel_size[0] - 1), 0]),
+            self.weight,
+            self.bias,
         )
 
 
@@ -227,8 +238,10 @@ class CausalTableConv1d(TableConv1d):
     """A convolution by a table that sees no later place: all padding before the beginning."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return super().forward(
-            F.pad(input, [self.dilation[0] * (self.kernel_size[0] - 1), 0])
+        return self._conv_forward(
+            F.pad(input, [self.dilation[0] * (self.kernel_size[0] - 1), 0]),
+            self.weight,
+            self.bias,
         )
 
 
@@ -242,7 +255,7 @@ class SameTableConv1d(TableConv1d):
             list(self.stride),
             list(self.dilation),
         )
-        return super().forward(F.pad(input, pads))
+        return self._conv_forward(F.pad(input, pads), self.weight, self.bias)
 
 
 class SameTableConv2d(TableConv2d):
@@ -255,7 +268,7 @@ class SameTableConv2d(TableConv2d):
             list(self.stride),
             list(self.dilation),
         )
-        return super().forward(F.pad(input, pads))
+        return self._conv_forward(F.pad(input, pads), self.weight, self.bias)
 
 
 class SameTableConv3d(TableConv3d):
@@ -268,29 +281,23 @@ class SameTableConv3d(TableConv3d):
             list(self.stride),
             list(self.dilation),
         )
-        return super().forward(F.pad(input, pads))
+        return self._conv_forward(F.pad(input, pads), self.weight, self.bias)
 
 
 def same_windows(
-    x: Tensor, kernel: int | tuple[int, ...], stride: int | tuple[int, ...] | None
+    x: Tensor, kernel: int | list[int], stride: int | list[int] | None
 ) -> tuple[list[int], list[int], list[int]]:
     """(kernel, stride, padding) an axis for 'same' pooling of x."""
     axes = x.dim() - 2
-    size = list(kernel) if isinstance(kernel, tuple) else [kernel] * axes
-    step = (
-        size
-        if stride is None
-        else list(stride)
-        if isinstance(stride, tuple)
-        else [stride] * axes
-    )
+    size = each(kernel, axes)
+    step = size if stride is None else each(stride, axes)
     return size, step, same_padding(list(x.shape[2:]), size, step, [1] * axes)
 
 
 def same_max_pool2d(
     x: Tensor,
-    kernel_size: int | tuple[int, ...],
-    stride: int | tuple[int, ...] | None = None,
+    kernel_size: int | list[int],
+    stride: int | list[int] | None = None,
 ) -> Tensor:
     """Max pooling with ceil(size / stride) places; padding is never the maximum."""
     size, step, pads = same_windows(x, kernel_size, stride)
@@ -299,8 +306,8 @@ def same_max_pool2d(
 
 def same_max_pool1d(
     x: Tensor,
-    kernel_size: int | tuple[int, ...],
-    stride: int | tuple[int, ...] | None = None,
+    kernel_size: int | list[int],
+    stride: int | list[int] | None = None,
 ) -> Tensor:
     """Max pooling with ceil(size / stride) places; padding is never the maximum."""
     size, step, pads = same_windows(x, kernel_size, stride)
@@ -309,8 +316,8 @@ def same_max_pool1d(
 
 def same_max_pool3d(
     x: Tensor,
-    kernel_size: int | tuple[int, ...],
-    stride: int | tuple[int, ...] | None = None,
+    kernel_size: int | list[int],
+    stride: int | list[int] | None = None,
 ) -> Tensor:
     """Max pooling with ceil(size / stride) places; padding is never the maximum."""
     size, step, pads = same_windows(x, kernel_size, stride)
@@ -322,8 +329,8 @@ class SameMaxPool2d(nn.Module):
 
     def __init__(
         self,
-        kernel_size: int | tuple[int, ...],
-        stride: int | tuple[int, ...] | None = None,
+        kernel_size: int | list[int],
+        stride: int | list[int] | None = None,
     ) -> None:
         super().__init__()
         self.kernel_size, self.stride = kernel_size, stride
@@ -337,8 +344,8 @@ class SameMaxPool1d(nn.Module):
 
     def __init__(
         self,
-        kernel_size: int | tuple[int, ...],
-        stride: int | tuple[int, ...] | None = None,
+        kernel_size: int | list[int],
+        stride: int | list[int] | None = None,
     ) -> None:
         super().__init__()
         self.kernel_size, self.stride = kernel_size, stride
@@ -352,8 +359,8 @@ class SameMaxPool3d(nn.Module):
 
     def __init__(
         self,
-        kernel_size: int | tuple[int, ...],
-        stride: int | tuple[int, ...] | None = None,
+        kernel_size: int | list[int],
+        stride: int | list[int] | None = None,
     ) -> None:
         super().__init__()
         self.kernel_size, self.stride = kernel_size, stride
@@ -364,8 +371,8 @@ class SameMaxPool3d(nn.Module):
 
 def same_avg_pool2d(
     x: Tensor,
-    kernel_size: int | tuple[int, ...],
-    stride: int | tuple[int, ...] | None = None,
+    kernel_size: int | list[int],
+    stride: int | list[int] | None = None,
 ) -> Tensor:
     """Average pooling with ceil(size / stride) places; padding is not averaged."""
     size, step, pads = same_windows(x, kernel_size, stride)
@@ -375,8 +382,8 @@ def same_avg_pool2d(
 
 def same_avg_pool1d(
     x: Tensor,
-    kernel_size: int | tuple[int, ...],
-    stride: int | tuple[int, ...] | None = None,
+    kernel_size: int | list[int],
+    stride: int | list[int] | None = None,
 ) -> Tensor:
     """Average pooling with ceil(size / stride) places; padding is not averaged."""
     size, step, pads = same_windows(x, kernel_size, stride)
@@ -386,8 +393,8 @@ def same_avg_pool1d(
 
 def same_avg_pool3d(
     x: Tensor,
-    kernel_size: int | tuple[int, ...],
-    stride: int | tuple[int, ...] | None = None,
+    kernel_size: int | list[int],
+    stride: int | list[int] | None = None,
 ) -> Tensor:
     """Average pooling with ceil(size / stride) places; padding is not averaged."""
     size, step, pads = same_windows(x, kernel_size, stride)
@@ -400,8 +407,8 @@ class SameAvgPool2d(nn.Module):
 
     def __init__(
         self,
-        kernel_size: int | tuple[int, ...],
-        stride: int | tuple[int, ...] | None = None,
+        kernel_size: int | list[int],
+        stride: int | list[int] | None = None,
     ) -> None:
         super().__init__()
         self.kernel_size, self.stride = kernel_size, stride
@@ -415,8 +422,8 @@ class SameAvgPool1d(nn.Module):
 
     def __init__(
         self,
-        kernel_size: int | tuple[int, ...],
-        stride: int | tuple[int, ...] | None = None,
+        kernel_size: int | list[int],
+        stride: int | list[int] | None = None,
     ) -> None:
         super().__init__()
         self.kernel_size, self.stride = kernel_size, stride
@@ -430,8 +437,8 @@ class SameAvgPool3d(nn.Module):
 
     def __init__(
         self,
-        kernel_size: int | tuple[int, ...],
-        stride: int | tuple[int, ...] | None = None,
+        kernel_size: int | list[int],
+        stride: int | list[int] | None = None,
     ) -> None:
         super().__init__()
         self.kernel_size, self.stride = kernel_size, stride
@@ -676,7 +683,7 @@ class Tokens(nn.Module):
         return tokens(x)
 
 
-def image(x: Tensor, size: tuple[int, ...]) -> Tensor:
+def image(x: Tensor, size: list[int]) -> Tensor:
     """A sequence of places (n, places, c) as the map (n, c, ...) of this size."""
     return x.transpose(1, 2).unflatten(2, size)
 
@@ -684,7 +691,7 @@ def image(x: Tensor, size: tuple[int, ...]) -> Tensor:
 class Image(nn.Module):
     """A sequence of places (n, places, c) as the map (n, c, ...) of this size."""
 
-    def __init__(self, size: tuple[int, ...]) -> None:
+    def __init__(self, size: list[int]) -> None:
         super().__init__()
         self.size = size
 
@@ -692,9 +699,12 @@ class Image(nn.Module):
         return image(x, self.size)
 
 
-def patches(
-    x: Tensor, size: int | tuple[int, ...], grid: tuple[int, ...] | None = None
-) -> Tensor:
+def each(value: int | list[int], axes: int) -> list[int]:
+    """One number an axis."""
+    return [value] * axes if isinstance(value, int) else value
+
+
+def patches(x: Tensor, size: int | list[int], grid: list[int] | None = None) -> Tensor:
     """A map (n, c, ...) as a sequence of its patches; or a sequence of the places of a grid.
 
     The places of a patch follow one another column by column, each with all its features.
@@ -702,19 +712,18 @@ def patches(
     if grid is not None:
         x = image(x, grid)
     axes = x.dim() - 2
-    for axis, length in enumerate(per_axis(size, axes)):
+    for axis, length in enumerate(each(size, axes)):
         x = x.unflatten(2 + 2 * axis, (-1, length))
-    outer = [2 + 2 * axis for axis in range(axes)]
-    inner = [3 + 2 * axis for axis in reversed(range(axes))]
-    return x.permute([0] + outer + inner + [1]).flatten(1 + axes).flatten(1, axes)
+    outer, inner = [0], [1]
+    for axis in range(axes):
+        outer, inner = outer + [2 + 2 * axis], [3 + 2 * axis] + inner
+    return x.permute(outer + inner).flatten(1 + axes).flatten(1, axes)
 
 
 class Patches(nn.Module):
     """The patches of a map, or of a sequence of the places of a grid, as a sequence."""
 
-    def __init__(
-        self, size: int | tuple[int, ...], grid: tuple[int, ...] | None = None
-    ) -> None:
+    def __init__(self, size: int | list[int], grid: list[int] | None = None) -> None:
         super().__init__()
         self.size, self.grid = size, grid
 
@@ -722,12 +731,14 @@ class Patches(nn.Module):
         return patches(x, self.size, self.grid)
 
 
-def pixel_shuffle(x: Tensor, size: tuple[int, ...]) -> Tensor:
+def pixel_shuffle(x: Tensor, size: list[int]) -> Tensor:
     """Features of a map as places: so many times as many along each axis."""
     axes = len(size)
-    x = x.unflatten(1, (-1, *size))
-    pairs = [axis for at in range(axes) for axis in (2 + axes + at, 2 + at)]
-    x = x.permute([0, 1] + pairs)
+    x = x.unflatten(1, [-1] + size)
+    order = [0, 1]
+    for axis in range(2, 2 + axes):
+        order += [axis + axes, axis]
+    x = x.permute(order)
     for axis in range(2, 2 + axes):
         x = x.flatten(axis, axis + 1)
     return x
@@ -736,7 +747,7 @@ def pixel_shuffle(x: Tensor, size: tuple[int, ...]) -> Tensor:
 class PixelShuffle(nn.Module):
     """Features of a map as places: so many times as many along each axis."""
 
-    def __init__(self, size: tuple[int, ...]) -> None:
+    def __init__(self, size: list[int]) -> None:
         super().__init__()
         self.size = size
 
@@ -757,7 +768,7 @@ class Roll(nn.Module):
         return x.roll(self.shifts, self.dims)
 
 
-def roll_grid(x: Tensor, shifts: tuple[int, ...], grid: tuple[int, ...]) -> Tensor:
+def roll_grid(x: Tensor, shifts: list[int], grid: list[int]) -> Tensor:
     """A sequence of the places of a grid, moved on along the axes of the grid, around the end."""
     dims = list(range(1, 1 + len(grid)))
     return x.unflatten(1, grid).roll(shifts, dims).flatten(1, len(grid))
@@ -766,7 +777,7 @@ def roll_grid(x: Tensor, shifts: tuple[int, ...], grid: tuple[int, ...]) -> Tens
 class RollGrid(nn.Module):
     """A sequence of the places of a grid, moved on along the axes of the grid, around the end."""
 
-    def __init__(self, shifts: tuple[int, ...], grid: tuple[int, ...]) -> None:
+    def __init__(self, shifts: list[int], grid: list[int]) -> None:
         super().__init__()
         self.shifts, self.grid = shifts, grid
 
@@ -843,14 +854,18 @@ class ChannelRMSNorm(nn.RMSNorm):
     """Root mean square normalisation of the channels at each place of a map."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+        x = x.movedim(1, -1)
+        x = F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
+        return x.movedim(-1, 1)
 
 
 class ChannelNorm(nn.LayerNorm):
     """Layer normalisation of the channels at each place of a map."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return super().forward(input.movedim(1, -1)).movedim(-1, 1)
+        x = input.movedim(1, -1)
+        x = F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+        return x.movedim(-1, 1)
 
 
 def attend(
@@ -879,7 +894,10 @@ def attend(
     x = F.scaled_dot_product_attention(
         q, k, v, mask, dropout, causal, scale=scale, enable_gqa=grouped
     )
-    return x.transpose(1, 2).flatten(2)
+    x = x.transpose(1, 2)
+    if mask is not None:  # the layout of a masked product is not the same everywhere
+        x = x.clone(memory_format=torch.contiguous_format)
+    return x.flatten(2)
 
 
 class Attention(nn.Module):
@@ -974,10 +992,10 @@ class RotaryAttention(Attention):
         causal: bool = False,
     ) -> None:
         super().__init__(features, heads, kv_heads, scale, dropout, bias, causal)
-        self.base = base
+        self.base = float(base)
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        q, k, v = super().project(x)
+        q, k, v = self.qkv(x).split(self.sizes, 2)
         q = rotate(q, self.heads, self.base)
         return q, rotate(k, self.kv_heads, self.base), v
 
@@ -997,10 +1015,10 @@ class SeparateRotaryAttention(SeparateAttention):
         causal: bool = False,
     ) -> None:
         super().__init__(features, heads, kv_heads, scale, dropout, bias, causal)
-        self.base = base
+        self.base = float(base)
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        q, k, v = super().project(x)
+        q, k, v = self.q_proj(x), self.k_proj(x), self.v_proj(x)
         q = rotate(q, self.heads, self.base)
         return q, rotate(k, self.kv_heads, self.base), v
 
@@ -1096,7 +1114,9 @@ class WindowAttention(Attention):
 
     def tile_mask(self, count: int, mask: Tensor | None) -> Tensor | None:
         """Bias and masks of all tiles, as scaled_dot_product_attention takes them."""
-        seen = None if self.seen is None else self.seen.repeat(count, 1, 1, 1)
+        seen = self.seen
+        if seen is not None:
+            seen = seen.repeat(count, 1, 1, 1)
         if mask is not None:
             keys = (mask != 0)[:, self.order].flatten(0, 1)[:, None, None]
             seen = keys if seen is None else seen & keys
@@ -1108,7 +1128,9 @@ class WindowAttention(Attention):
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         count = x.shape[0]
         mask = self.tile_mask(count, mask)
-        x = super().forward(x[:, self.order].flatten(0, 1), mask)
+        q, k, v = self.project(x[:, self.order].flatten(0, 1))
+        dropout = self.dropout if self.training else 0.0
+        x = self.proj(attend(q, k, v, self.heads, mask, self.scale, dropout))
         return x.unflatten(0, (count, -1)).flatten(1, 2)[:, self.back]
 
 

@@ -160,6 +160,12 @@ class LayerWriter(LookWriter):
         if form.places is not None:
             places = py.Index(py.Attr(codes[1], "shape"), py.Slice(py.Lit(2)))
             return py.Call(made.func, (codes[0], *made.args), ((form.places, places), *made.kwargs))
+        if form.factor is not None:
+            values = {n: f.factor.value for n, f in forms.items() if f.factor is not None}
+            factor = self.formulas.render(
+                values, self.source(next(iter(layers.values())), form.factor, inputs), "factor"
+            )
+            return py.Bin("*", factor, py.Call(made.func, (*codes, *made.args), made.kwargs))
         if not form.method:
             return py.Call(made.func, (*codes, *made.args), made.kwargs)
         assert isinstance(made.func, py.Name)
