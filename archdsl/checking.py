@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from . import limits
 from .analysis import FactResult, analyze
 from .api import Project
 from .diagnostics import Collector, Diagnostic, SpecError
@@ -14,6 +15,8 @@ from .ir.weights import check_dialects
 from .records import dataclass
 from .report.constants import constant_text
 from .report.facts import fact_diagnostic
+
+_MOST_PLACES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +56,13 @@ def check_project(project: Project) -> Checked:
 
 
 def _check_keys(network: Network, collector: Collector) -> None:
-    """Report layers whose arrays would have one key in the state_dict."""
+    """Report layers whose arrays would have one key in the state_dict, if they are not too many to be listed."""
     try:
-        state_keys(network)
+        with limits.raised(places=min(_MOST_PLACES, limits.of("places"))):
+            state_keys(network)
     except SpecError as error:
-        _take(error, collector)
+        if any(d.code != "A0801" for d in error.diagnostics):
+            _take(error, collector)
 
 
 def _choices(project: Project, collector: Collector) -> list[dict[str, Constant]]:

@@ -43,6 +43,13 @@ def _settings(parser: Parser) -> None:
 
 def _check(parser: Parser) -> None:
     _file(parser, many=True)
+    parser.add_argument(
+        "--format",
+        dest="style",
+        choices=("text", "concise", "json", "sarif", "github"),
+        default="text",
+        help="how mistakes are written: for people, a line each, for programs, as annotations of GitHub",
+    )
 
 
 def _analyze(parser: Parser) -> None:
@@ -157,7 +164,7 @@ def _explain(parser: Parser) -> None:
 COMMANDS = {
     "check": Command(
         "verify that specs can be built and their facts hold, in every variant",
-        "  archdsl check net.yaml\n  archdsl check specs/*.yaml\n  cat net.arch | archdsl check -\n",
+        "  archdsl check net.yaml\n  archdsl check specs/*.yaml\n  archdsl check --format github net.yaml\n  cat net.arch | archdsl check -\n",
         _check,
     ),
     "analyze": Command(

@@ -6,7 +6,7 @@ from ..checking import Checked, check_project
 from ..diagnostics import Diagnostic, SpecError, safe
 from ..report import facts_line
 from ..report.numbers import plural
-from .files import CommandError, open_project, show_diagnostics, show_failure
+from .files import CommandError, open_project, print_exactly, show_diagnostics, show_failure
 from .parser import Options
 
 
@@ -25,10 +25,23 @@ def run(options: Options) -> int:
             continue
         results.append(checked)
         found.extend(checked.diagnostics)
-        print(f"{safe(name):{width}}  {_line(checked)}", flush=True)
-    print(_total(results))
-    show_diagnostics(found)
+        if options.style == "text":
+            print(f"{safe(name):{width}}  {_line(checked)}", flush=True)
+    if options.style == "text":
+        print(_total(results))
+        show_diagnostics(found)
+    else:
+        _print_for_programs(found, options.style)
     return 2 if unreadable else 1 if found else 0
+
+
+def _print_for_programs(found: list[Diagnostic], format: str) -> None:
+    """What is wrong and nothing else, on standard output; JSON and SARIF whether anything is or not."""
+    from ..report.machine import written
+
+    text = written(found, format)
+    if text:
+        print_exactly(f"{text}\n")
 
 
 def _check_file(name: str) -> Checked:

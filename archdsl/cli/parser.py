@@ -39,6 +39,7 @@ class Options(argparse.Namespace):
     names: str | None
     output: str | None
     force: bool
+    style: str
     check: bool
     to: Literal["arch", "yaml"] | None
     weights: str

@@ -26,7 +26,7 @@ ROOMS: dict[str, set[str]] = {
     "analysis": {"diagnostics", "ir"},
     "torch_backend": {"diagnostics", "expr", "ir", "ops", "version"},
     "version": set(),
-    "report": {"analysis", "diagnostics", "ir"},
+    "report": {"analysis", "diagnostics", "explanations", "ir", "version"},
     "api": {"analysis", "diagnostics", "elaborate", "ir", "spec", "syntax", "torch_backend"},
     "checking": {"analysis", "api", "diagnostics", "ir", "report"},
 }

@@ -1,0 +1,1 @@
+"""Mutated specs through the whole line."""

@@ -1,0 +1,42 @@
+"""Mutated specs through the whole line, and every input that once failed. `benchmarks/fuzz.py` tries as many as asked."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz import line
+
+SECONDS = 20
+CASES = sorted(line.CASES.glob("*.*"))
+
+
+@pytest.mark.parametrize("path", CASES, ids=[path.name for path in CASES])
+def test_kept_cases_are_mended(path: Path) -> None:
+    _, problem = line.attempt(path.suffix, path.read_bytes())
+    assert problem is None
+
+
+def test_mutated_specs() -> None:
+    """As many of 2,000 as go into twenty seconds of the processor's time."""
+    outcomes: set[str] = set()
+    begun = time.process_time()
+    for seed in range(2_000):
+        suffix, data = line.mutated(seed)
+        outcome, problem = line.attempt(suffix, data, 4 * line.SECONDS)
+        assert problem is None, f"seed {seed}: {problem}"
+        outcomes.add(outcome)
+        if time.process_time() - begun > SECONDS:
+            break
+    assert {"refused in reading", "refused in building", "built"} <= outcomes
+
+
+def test_the_bounds_are_bounds() -> None:
+    assert "s of the processor's time" in (line.attempt(".arch", b"input: 3x3x3\nlayers: relu", 1e-6)[1] or "")
+
+
+def test_a_seed_is_a_case() -> None:
+    assert line.mutated(7) == line.mutated(7)
+    assert len({line.mutated(seed) for seed in range(50)}) > 45
