@@ -224,11 +224,11 @@ def test_the_keys_of_lenet() -> None:
     assert [(k, *v) for k, v in keys.items()] == [
         ("C1.weight", (6, 1, 5, 5), "trained"),
         ("C1.bias", (6,), "trained"),
-        ("S2.weight", (6,), "trained"),
+        ("S2.weight", (6, 1, 1, 1), "trained"),
         ("S2.bias", (6,), "trained"),
         ("C3.weight", (60, 5, 5), "trained"),
         ("C3.bias", (16,), "trained"),
-        ("S4.weight", (16,), "trained"),
+        ("S4.weight", (16, 1, 1, 1), "trained"),
         ("S4.bias", (16,), "trained"),
         ("C5.weight", (120, 16, 5, 5), "trained"),
         ("C5.bias", (120,), "trained"),
