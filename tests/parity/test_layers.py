@@ -28,8 +28,10 @@ def case_name(case: tuple[Path, dict[str, object]]) -> str:
 
 
 def recorder(name: str, outputs: dict[str, tuple[int, ...]]) -> Callable[..., None]:
-    def record(_module: object, _inputs: object, output: torch.Tensor) -> None:
-        outputs.setdefault(name, tuple(output.shape[1:]))
+    def record(_module: object, _inputs: object, output: object) -> None:
+        first = output[0] if isinstance(output, tuple) else output  # what is looked at from outside comes beside it
+        assert isinstance(first, torch.Tensor)
+        outputs.setdefault(name, tuple(first.shape[1:]))
 
     return record
 
