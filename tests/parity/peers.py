@@ -9,6 +9,7 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MethodType
 from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -99,6 +100,8 @@ def _changed(spec: str, settings: Settings) -> tuple[Callable[[nn.Module], nn.Mo
         return _normalised, ", LRN put in"
     if spec == "vgg" and settings["config"] == "C":
         return _closed, ", 1x1 put in"
+    if spec.startswith("plain"):
+        return _plain, ", ways around taken out"
     if spec.startswith("resnet") and int(settings["depth"]) >= 50 and settings["stride_in"] == "1x1":
         return _strided_first, ", stride moved"
     return lambda module: module, ""
@@ -109,6 +112,19 @@ def _strided_first(module: nn.Module) -> nn.Module:
     for block in module.modules():
         if isinstance(block, models.resnet.Bottleneck):
             block.conv1.stride, block.conv2.stride = block.conv2.stride, (1, 1)
+    return module
+
+
+def _plain(module: nn.Module) -> nn.Module:
+    """Each block without its way around."""
+
+    def forward(block: Any, x: Tensor) -> Tensor:
+        return block.relu(block.bn2(block.conv2(block.relu(block.bn1(block.conv1(x))))))
+
+    for block in module.modules():
+        if isinstance(block, models.resnet.BasicBlock):
+            block.downsample = None
+            block.forward = MethodType(forward, block)
     return module
 
 
