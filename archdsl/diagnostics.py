@@ -120,25 +120,22 @@ def fail(code: str, message: str, span: Span | None, help: str | None = None, la
     raise SpecError([Diagnostic(code, message, span, tuple(labels), help)])
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known spelling closest to `word`, if one is close.
+def nearest(word: str, known: Iterable[str], text: str = "") -> str | None:
+    """The known spelling closest to `word`, if one is close; of equally close ones that which `text` uses most.
 
-    >>> nearest("covn", ["conv", "linear"])
-    'conv'
+    >>> nearest("covn", ["conv", "linear"]), nearest("melu", ["gelu", "relu"], "conv 3x3, 8 -> relu")
+    ('conv', 'relu')
     """
     if len(word) > _LONGEST_WORD:
         return None
-    import difflib  # not for texts without mistakes
+    from .spelling import closest  # not for texts without mistakes
 
-    known = sorted(set(known))
-    lowered = {k.lower(): k for k in reversed(known)}
-    found = difflib.get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.6)
-    return lowered[found[0]] if found else None
+    return closest(word, known, text)
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """A help line for a misspelt name, or None."""
-    near = nearest(word, known)
+def did_you_mean(word: str, known: Iterable[str], text: str = "") -> str | None:
+    """A help line for a misspelt name, or None; `text` as for `nearest`."""
+    near = nearest(word, known, text)
     return f"did you mean `{near}`?" if near else None
 
 
@@ -155,8 +152,10 @@ def _dangerous(char: str) -> bool:
     return char != "\t" and unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp", "Cs", "Co")
 
 
-def render(diagnostic: Diagnostic) -> str:
+def render(diagnostic: Diagnostic, width: int | None = None) -> str:
     """The diagnostic as a person reads it: place, sentence, the line with a caret, help, the chain of calls.
+
+    With `width` no line is longer: sentences are wrapped, source lines cut around the caret.
 
     >>> file = SourceFile("net.yaml", "layers: |\\n  covn 3x3, 8\\n")
     >>> place = Span(file, 2, 3, 2, 7)
@@ -166,27 +165,39 @@ def render(diagnostic: Diagnostic) -> str:
           |   ^^^^
       help: did you mean `conv`?
     """
-    parts = [safe(str(diagnostic))]
+    parts = [_wrapped(str(diagnostic), width)]
     if diagnostic.span is not None:
-        parts.append(_excerpt(diagnostic.span, "^"))
+        parts.append(_excerpt(diagnostic.span, "^", width))
     for label in diagnostic.labels:
-        parts.append(f"  {safe(str(label.span))}: {safe(label.text)}")
-        parts.append(_excerpt(label.span, "-"))
+        parts.append(_wrapped(f"  {label.span}: {label.text}", width))
+        parts.append(_excerpt(label.span, "-", width))
     if diagnostic.help:
-        parts.append(f"  help: {safe(diagnostic.help)}")
-    parts.extend(f"  {safe(step.text)} {safe(str(step.span))}" for step in diagnostic.trail)
+        parts.append(_wrapped(f"  help: {diagnostic.help}", width))
+    parts.extend(_wrapped(f"  {step.text} {step.span}", width) for step in diagnostic.trail)
     return "\n".join(part for part in parts if part)
 
 
-def _excerpt(span: Span, mark: str) -> str:
+def _wrapped(text: str, width: int | None) -> str:
+    """A sentence made safe, on lines of a width."""
+    text = safe(text)
+    if width is None or len(text) <= width:
+        return text
+    import textwrap  # only for narrow terminals
+
+    return textwrap.fill(text, max(width, 20), subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+
+
+def _excerpt(span: Span, mark: str, width: int | None) -> str:
     lines = span.file.lines
     if not 1 <= span.line <= len(lines):
         return ""
     line = lines[span.line - 1].rstrip("\r")
     start = min(span.column - 1, len(line))
     end = min(span.end_column - 1, len(line)) if span.end_line == span.line else len(line)
-    window = max(0, start - 90)
-    head, token, tail = safe(line[window:start]), safe(line[start:end]), safe(line[max(start, end) : window + 160])
+    room = 160 if width is None else max(20, width - 8)
+    window = max(0, start - 90) if width is None else max(0, min(start - 4, end - room)) if end > room else 0
+    end = min(end, max(start + 1, window + room))
+    head, token, tail = safe(line[window:start]), safe(line[start:end]), safe(line[max(start, end) : window + room])
     indent = "".join("\t" if c == "\t" else " " for c in head)
     gutter = f"{span.line:5}"
     return f"{gutter} | {head}{token}{tail}".rstrip() + f"\n{' ' * len(gutter)} | {indent}{mark * max(1, len(token))}"

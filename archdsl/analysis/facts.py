@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..ir.dims import Dim, compare, equal, show, show_shape
 from ..ir.graph import Body, Claim, Instance, Invoke, Layer, Level, Line, Network, Node, Repeat, Reuse
 from ..ir.lookup import parts
@@ -27,6 +29,8 @@ class FactResult:
     computed: Dim | tuple[Dim, ...]
     holds: bool
     subject: str = ""
+    arithmetic: str | None = None
+    """How the layers of the line come to the shape that was computed, where it is another one than claimed."""
 
     @property
     def shown(self) -> str:
@@ -57,8 +61,14 @@ class _Checker:
             self.check(instance.claims, instance.result, self.counter.instance(instance), instance)
         self.body(instance.body, instance)
 
-    def check(self, claims: tuple[Claim, ...], shape: Shape, totals: Totals, instance: Instance) -> None:
-        self.found.extend([_check(claim, shape, totals, instance.name) for claim in claims])
+    def check(
+        self, claims: tuple[Claim, ...], shape: Shape, totals: Totals, instance: Instance, body: Body = ()
+    ) -> None:
+        for claim in claims:
+            found = _check(claim, shape, totals, instance.name)
+            if claim.expected is not None and not found.holds:
+                found = replace(found, arithmetic=_arithmetic(body, instance))
+            self.found.append(found)
 
     def body(self, body: Body, instance: Instance) -> None:
         for node in body:
@@ -70,7 +80,7 @@ class _Checker:
             case Line():
                 if node.claims:
                     totals = self.counter.node(node, instance.shapes)
-                    self.check(node.claims, instance.shapes[node.output], totals, instance)
+                    self.check(node.claims, instance.shapes[node.output], totals, instance, node.body)
                 self.body(node.body, instance)
             case Invoke():
                 self.instance(node.instance)
@@ -81,6 +91,17 @@ class _Checker:
                     self.body(run.body, instance)
             case _:
                 self.body(parts(node), instance)
+
+
+def _arithmetic(body: Body, instance: Instance) -> str | None:
+    """The sizes that the layers of a line compute, written out."""
+    said: list[str] = []
+    for node in body:
+        if isinstance(node, Layer):
+            lines = node.operator.arithmetic(*(instance.shapes[v] for v in node.inputs))
+            if lines is not None:
+                said.append(f"{node.operator.word}: {lines}")
+    return "; ".join(said) or None
 
 
 def _check(claim: Claim, shape: Shape, totals: Totals, subject: str) -> FactResult:

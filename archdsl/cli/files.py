@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import stat
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -55,8 +56,9 @@ def show_failure(failure: CommandError) -> None:
 
 def show_diagnostics(diagnostics: Sequence[Diagnostic]) -> None:
     """Print diagnostics to standard error, at most 50 of them."""
+    width = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
     for diagnostic in diagnostics[:MAX_SHOWN]:
-        print(render(diagnostic), file=sys.stderr)
+        print(render(diagnostic, width), file=sys.stderr)
     if len(diagnostics) > MAX_SHOWN:
         print(f"and {len(diagnostics) - MAX_SHOWN} more", file=sys.stderr)
     codes = {d.code for d in diagnostics[:MAX_SHOWN] if d.code != "A0702"}

@@ -9,7 +9,7 @@ from functools import cache
 from typing import NoReturn
 
 from .. import expr as ex
-from ..diagnostics import Span, did_you_mean, fail
+from ..diagnostics import Span, did_you_mean, fail, nearest
 from ..ir.dims import Poly, compare
 from ..ir.evaluate import Env, describe, evaluate
 from ..ir.operator import Argument, Operator
@@ -266,6 +266,7 @@ class _Binder(_Values):
                 return
             if named is not None and value.id not in self.env.names:
                 fail("A0310", f"`{value.id}` needs a value: `{value.id} 2`", argument.span)
+            self._known_name(value)
         negative = self._negative(value)
         if negative is not None:
             self.pair(negative)
@@ -274,6 +275,15 @@ class _Binder(_Values):
             self.too_many(argument)
         self.assign(self.positions[self.taken], value, argument.span)
         self.taken += 1
+
+    def _known_name(self, name: ex.Name) -> None:
+        """Refuse a name that is no parameter here and reads most like an argument: `avgpool globl`."""
+        means_something = name.id in self.env.names or name.id in ("yes", "no") or self.env.words(name.id)
+        if means_something or self.taken == len(self.positions) or self.positions[self.taken].type == "word":
+            return
+        near = nearest(name.id, [*self.known, *self.env.names])
+        if near in self.known and near not in self.env.names:
+            fail("A0203", f"{self.cls.word} has no argument `{name.id}`", name.span, f"did you mean `{near}`?")
 
     def _negative(self, value: ex.Expr) -> t.Pair | None:
         """`stride -1`, which reads as a difference, as the argument it is meant to be."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from .. import expr as ex
-from ..diagnostics import Diagnostic, Span, SpecError, fail
+from ..diagnostics import Diagnostic, Label, Span, SpecError, fail
 from ..ir import graph as g
 from ..ir.dims import DimTooLarge
 from ..ir.evaluate import Env, describe, evaluate
@@ -26,6 +26,8 @@ from .labels import Found, Labels, Redo, Target
 from .mentions import has_label
 from .session import File, Session, TooLargeError
 
+Party: TypeAlias = tuple[Span, str]
+"""Where a value comes from, and what a message says before its shape."""
 Made: TypeAlias = tuple[list[g.Node], int]
 Make: TypeAlias = Callable[[int], Made]
 
@@ -114,8 +116,10 @@ class Builder(ABC):
         broken = len(self.session.collector.errors) > errors_before or 0 in instance.result.dims
         return self.new_value(None if broken else instance.result)
 
-    def applied(self, op: Operator, inputs: Sequence[int], span: Span, spans: Mapping[str, Span]) -> int:
-        """A value for what an operator gives; a refusal is reported at the argument it names."""
+    def applied(
+        self, op: Operator, inputs: Sequence[int], span: Span, spans: Mapping[str, Span], parties: Sequence[Party] = ()
+    ) -> int:
+        """A value for what an operator gives; a refusal is reported at the argument it names, with the inputs' places."""
         shapes = self.known(inputs)
         if shapes is None:
             return self.unknown()
@@ -123,7 +127,10 @@ class Builder(ABC):
             return self.new_value(op.output(*shapes))
         except Refusal as refusal:
             place = spans.get(refusal.argument or "", span)
-            self.session.report(Diagnostic(refusal.code, refusal.message, place, help=refusal.help))
+            labels = tuple(
+                Label(where, f"{what} {shape}") for (where, what), shape in zip(parties, shapes, strict=False)
+            )
+            self.session.report(Diagnostic(refusal.code, refusal.message, place, labels, refusal.help))
             return self.unknown()
 
     # -- where the walk is
@@ -159,7 +166,7 @@ class Builder(ABC):
         """What a label names; None if a mistake may be why it is not there."""
         found = self.labels.find(segments)
         if found is None and not self.incomplete:
-            self.labels.missing(segments, span)
+            self.labels.missing(segments, span, self.env.naming_values())
         return found
 
     def is_unknown(self, target: Target) -> bool:

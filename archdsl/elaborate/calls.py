@@ -66,9 +66,9 @@ def _unknown_word(b: Builder, call: t.Call, name: str) -> NoReturn:
         fail("A0902", f"`{name}` is a word of the language that is not built yet", span)
     _two_words(call)
     spec = b.file.spec
-    known = [*operators(), *PLANNED, *spec.definitions, *spec.uses]
+    known = [*operators(), *PLANNED, *spec.definitions, *spec.uses, *b.env.naming_words()]
     synonym = synonym_of(name)
-    help = f"the word is `{synonym}`" if synonym else did_you_mean(name, known)
+    help = f"the word is `{synonym}`" if synonym else did_you_mean(name, known, spec.file.text)
     fail("A0201", f"no layer or module `{name}`", span, help or "`archdsl explain` lists every layer word")
 
 

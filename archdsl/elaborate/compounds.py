@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..diagnostics import Diagnostic, Span, fail
+from ..diagnostics import Diagnostic, Label, Span, fail
 from ..ir import graph as g
 from ..ir.dims import compare, show
 from ..ir.evaluate import Env, evaluate_dim, evaluate_test
@@ -59,7 +59,8 @@ def residual(b: Builder, head: t.Residual, body: Under, x: int, span: Span) -> M
         shortcut = _arm(b, statements, x)
     output = y
     if taken:
-        output = b.new_value(_added(b, y, x if shortcut is None else shortcut.output, head.span))
+        other, arm = (x, None) if shortcut is None else (shortcut.output, shortcut.span)
+        output = b.new_value(_added(b, (y, other), head.span, _first_line(rest[-1]) if rest else None, arm))
     b.session.count_nodes(span)
     test = None if head.test is None else b.env.express(head.test)
     return [g.Residual(test, taken, main, shortcut, first, output, span)], output
@@ -85,8 +86,17 @@ def _arm(b: Builder, statements: Sequence[t.Statement], x: int) -> g.Arm:
     raise AssertionError("a residual that has a shortcut")
 
 
-def _added(b: Builder, y: int, other: int, span: Span) -> Shape | None:
-    shapes = b.known((y, other))
+def _first_line(statement: t.Statement) -> Span:
+    """The place of a statement, of one over several lines its first."""
+    span = statement.span
+    if span.line == span.end_line:
+        return span
+    return Span(span.file, span.line, span.column, span.line, len(span.file.lines[span.line - 1].rstrip()) + 1)
+
+
+def _added(b: Builder, values: tuple[int, int], span: Span, main: Span | None, arm: Span | None) -> Shape | None:
+    """The sum of a residual's two arms, `main` being where the first one ends and `arm` the shortcut."""
+    shapes = b.known(values)
     if shapes is None:
         return None
     try:
@@ -94,7 +104,11 @@ def _added(b: Builder, y: int, other: int, span: Span) -> Shape | None:
     except Refusal:
         a, c = shapes
         help = f"give it a `shortcut:` that makes {c} into {a}, or stride and width that keep {c}"
-        b.session.report(Diagnostic("A0410", f"residual adds {a} to {c}", span, help=help))
+        if arm is not None:
+            help = f"make the shortcut give {a}, or the other arm {c}"
+        places = ((main, f"this arm gives {a}"), (arm, f"the shortcut gives {c}"))
+        labels = tuple(Label(place, text) for place, text in places if place is not None)
+        b.session.report(Diagnostic("A0410", f"residual adds {a} to {c}", span, labels, help))
         return None
 
 
@@ -116,7 +130,8 @@ def join(b: Builder, head: t.Join, body: Under, x: int, span: Span) -> Made:
         arms.append(g.Arm(entry, tuple(nodes), y, dash.span))
     looked = [look(b, binding.references[name]) for name in binding.operator.value_arguments()]
     inputs = (*(arm.output for arm in arms), *(value for _, value in looked))
-    output = b.applied(binding.operator, inputs, head.span, binding.spans)
+    parties = [(_first_line(dash.first), "this path gives") for dash, _ in dashes]
+    output = b.applied(binding.operator, inputs, head.span, binding.spans, parties)
     b.session.count_nodes(span)
     node = g.Join(binding.operator, x, shares, tuple(arms), inputs, output, binding.expressions, span)
     return [*(n for nodes, _ in looked for n in nodes), node], output

@@ -22,6 +22,8 @@ class Library:
         self.collector = collector
         self.sources: dict[str, str] = {}
         """The text of every file read, by its path."""
+        self.extended: dict[str, Span] = {}
+        """Where each file that another one extends is named, by its own name."""
         self._specs: dict[str, Spec] = {}
         self._open: list[str] = []
 
@@ -83,6 +85,7 @@ class Library:
                 fail("A0607", "`changes` change what the file `extends`", next(iter(spec.changes.values())).span)
             return spec
         base = self.link(spec.extends, folder)
+        self.extended[base.file.name] = spec.extends.span
         return merge(base, spec)
 
 

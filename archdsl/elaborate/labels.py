@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import field
 from typing import NoReturn, TypeAlias
 
@@ -13,6 +13,18 @@ from ..ir.operator import Tensor, find_operator
 from ..records import dataclass
 
 Redo = Callable[[int], tuple[Body, int]]
+
+
+def _below(name: str, span: Span | None) -> str | None:
+    """That a label stands further down, if it does: a value cannot be used before it is there."""
+    if span is None:
+        return None
+    for number, line in enumerate(span.file.lines[span.line - 1 :], span.line):
+        if number > span.line and line[:1] not in ("", " ", "#"):
+            return None  # another section
+        if re.search(rf'(?:^|[\s\[>-])"?{re.escape(name)}"?:(?:\s|$)', line.split("#")[0]):
+            return f"it stands in line {number}: values flow downwards, and nothing goes back"
+    return None
 
 
 def _automatic(name: str) -> str | None:
@@ -85,14 +97,14 @@ class Labels:
             target, path, rest = target.scope.targets[rest[0]], (*path, rest[0]), rest[1:]
         return target, path, rest
 
-    def missing(self, segments: tuple[str, ...], span: Span | None) -> NoReturn:
-        """Refuse a label that is not there."""
-        names: list[str] = []
+    def missing(self, segments: tuple[str, ...], span: Span | None, values: Sequence[str] = ()) -> NoReturn:
+        """Refuse a label that is not there; `values` are names that can stand in its place."""
+        names: list[str] = list(values)
         scope: Labels | None = self
         while scope is not None:
             names.extend(scope.targets)
             scope = scope.parent
-        help = did_you_mean(segments[0], names) or _automatic(segments[0])
+        help = _below(segments[0], span) or did_you_mean(segments[0], names) or _automatic(segments[0])
         fail(
             "A0502",
             f"no label `{'.'.join(segments)}` above",

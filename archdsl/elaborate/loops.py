@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 from .. import expr as ex
-from ..diagnostics import Span, did_you_mean, fail
+from ..diagnostics import Label, Span, did_you_mean, fail
 from ..ir import graph as g
 from ..ir.evaluate import Bound, ValueArgument, describe, evaluate
 from ..ir.lookup import named
@@ -32,6 +32,13 @@ class Iterations:
     count: int
     names: Callable[[int], Names]
     varying: frozenset[str]
+
+    def said(self, index: int) -> str:
+        """Which iteration it is, for messages."""
+        if self.variable is None:
+            return f"in {'row' if self.kind == 'rows' else 'repeat'} {index + 1} of {self.count}, at"
+        value = self.names(index)[self.variable].value
+        return f"with {self.variable} = {describe(value)}, in"
 
 
 def loop_of(b: Builder, head: t.For | t.ForRows) -> Iterations:
@@ -128,7 +135,7 @@ def repeat(
     b: Builder, loop: Iterations, body: t.Block | t.Inline, x: int, span: Span, *, numbered: bool = False
 ) -> Made:
     """Iterations in a row. With `numbered` they are a level each, called by their positions."""
-    unroller = _Unroller(b, loop, b.session.mentions.of(body), lambda y: b.inline(body, y), numbered)
+    unroller = _Unroller(b, loop, b.session.mentions.of(body), lambda y: b.inline(body, y), numbered, span)
     runs, y = unroller.runs(x, span)
     b.session.count_nodes(span)
     return [g.Repeat(loop.kind, loop.variable, loop.over, tuple(runs), y, span)], y
@@ -137,7 +144,10 @@ def repeat(
 class _Unroller:
     """Builds iterations; neighbours that are seen to be equal become one run."""
 
-    def __init__(self, b: Builder, loop: Iterations, mentioned: frozenset[str], make: Make, numbered: bool) -> None:
+    def __init__(
+        self, b: Builder, loop: Iterations, mentioned: frozenset[str], make: Make, numbered: bool, span: Span
+    ) -> None:
+        self.span = span
         self.b, self.loop, self.make, self.numbered = b, loop, make, numbered
         self.relevant = sorted(mentioned & loop.names(0).keys()) if loop.count else []
         self.varies = not loop.varying.isdisjoint(self.relevant)
@@ -190,8 +200,12 @@ class _Unroller:
         b = self.b
         labels = Labels(b.labels, (*b.labels.path, str(index))) if self.numbered else b.labels
         before, outer, b.looked = labels.defined(), b.looked, set()
-        with b.within(env=b.env.with_names(names), labels=labels):
-            body, y = self.make(x)
+        b.session.trail.append(lambda: Label(self.span, self.loop.said(index)))
+        try:
+            with b.within(env=b.env.with_names(names), labels=labels):
+                body, y = self.make(x)
+        finally:
+            b.session.trail.pop()
         self.defines = labels.defined() > before
         self.labelled = self.labelled or self.defines
         self.rereads = x in b.looked

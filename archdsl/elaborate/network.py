@@ -67,10 +67,13 @@ class Elaborator(Session):
         for name, value in zip(names, ids, strict=True):
             builder.name_input(name, value, spec.layers.span)
         self.enter(file, "", span)
+        used = [lambda: Label(span, f"in {spec.file.name}, used at")] if len(self.calls) > 1 else []
+        self.trail.extend(used)
         try:
             body, output = builder.block(spec.layers, ids[0])
         finally:
             self.calls.pop()
+            del self.trail[len(self.trail) - len(used) :]
         builder.check_until(span)
         instance = builder.instance(body, output, entry=ids, entry_names=names, heading=spec.network)
         file.memo[key] = instance
@@ -83,7 +86,7 @@ class Elaborator(Session):
         if key in file.memo:
             return file.memo[key]
         self.enter(file, name, span)
-        self.trail.append(Label(span, f"in {name}, called at"))
+        self.trail.append(lambda: Label(span, f"in {name}, called at"))
         try:
             instance = self._module(file, definition, given)
         finally:

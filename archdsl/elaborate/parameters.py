@@ -70,6 +70,8 @@ class Parameters:
                 return cell.text
             name = min(unknown)
             fail("A0202", f"no parameter `{name}`", cell.span, did_you_mean(name, self.names))
+        if self._open and self._open[-1] in names & later:
+            fail("A0609", f"parameter `{self._open[-1]}` depends on itself", cell.span)
         for name in sorted(names & later):
             fail("A0609", f"`{name}` is defined later: a parameter follows from earlier ones", cell.span)
         bound = {n: Bound(self.value(n)) for n in names}

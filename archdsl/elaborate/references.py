@@ -65,7 +65,7 @@ def _argument(b: Builder, segments: tuple[str, ...]) -> int | None:
 def again(b: Builder, again: t.Again, label: ex.Path | None, x: int) -> Made:
     """What is labelled so once more, with the same arrays."""
     segments = b.segments(again.path)
-    found = b.find(segments, again.span)
+    found = b.find(segments, again.path.span or again.span)
     if found is None or b.is_unknown(found[0]):
         return _unknown(b, again, label)
     target, path, rest = found

@@ -7,7 +7,7 @@ know who builds them.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,9 @@ from .parameters import Parameters, fingerprint, parse_override
 
 if TYPE_CHECKING:
     from .arguments import Recipe
+
+
+_MAX_FILES = 64  # that extend one another, as messages tell them
 
 
 class TooLargeError(SpecError):
@@ -80,7 +83,8 @@ class Session(ABC):
         self.mentions = Mentions()
         self.nodes = self.depth = 0
         self.most_nodes, self.most_depth = limits.of("layers"), limits.of("depth")
-        self.trail: list[Label] = []
+        self.trail: list[Callable[[], Label]] = []
+        """What led to where elaboration is, the outermost first; said only when there is a mistake."""
         self.calls: list[tuple[int, str]] = []
         self.claiming: Spec | None = None
         self.sizes: Mapping[str, Bound] = {}
@@ -118,9 +122,24 @@ class Session(ABC):
 
     def report(self, diagnostic: Diagnostic) -> None:
         """Take a mistake, with the calls that led to it."""
-        self.collector.add(replace(diagnostic, trail=diagnostic.trail or tuple(reversed(self.trail))))
+        self.collector.add(
+            replace(
+                diagnostic,
+                trail=diagnostic.trail
+                or (*(step() for step in reversed(self.trail)), *self._extended(diagnostic.span)),
+            )
+        )
         if self.collector.count >= limits.of("errors"):
             raise TooLargeError([])
+
+    def _extended(self, span: Span | None) -> list[Label]:
+        """That a place is in a file which another one extends, and that one perhaps in turn."""
+        found: list[Label] = []
+        while span is not None and len(found) < _MAX_FILES:
+            span = self.library.extended.get(span.file.name)
+            if span is not None:
+                found.append(Label(span, "in the file extended at"))
+        return found
 
     def take(self, error: SpecError) -> None:
         """Take what was raised."""

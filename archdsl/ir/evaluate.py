@@ -45,6 +45,14 @@ class Env:
     def with_names(self, names: Mapping[str, Bound]) -> Env:
         return Env({**self.names, **names}, self.words) if names else self
 
+    def naming_words(self) -> list[str]:
+        """The names that stand for a word, such as a layer's."""
+        return [name for name, bound in self.names.items() if isinstance(bound.value, str)]
+
+    def naming_values(self) -> list[str]:
+        """The names that stand for a value of the network."""
+        return [name for name, bound in self.names.items() if isinstance(bound.value, ValueArgument)]
+
     def constants(self, names: frozenset[str]) -> tuple[tuple[str, object], ...]:
         """The values of some names, for comparing iterations."""
         return tuple((n, self.names[n].value) for n in sorted(names) if n in self.names)
@@ -161,9 +169,9 @@ def _whole(value: int) -> ex.Number:
     return ex.Number(Fraction(value))
 
 
-def _sees(env: Env) -> str | None:
+def _sees(env: Env) -> str:
     names = ", ".join(f"`{n}`" for n in list(env.names)[:8])
-    return f"this body sees {names}" if names else None
+    return f"this body sees {names}" if names else "there are no parameters here; a number is written in digits"
 
 
 def _number(expr: ex.Expr, env: Env) -> Constant:

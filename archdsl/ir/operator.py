@@ -221,6 +221,10 @@ class Operator:
         """The shape of the result; raises Refusal."""
         return inputs[0]
 
+    def arithmetic(self, *inputs: Shape) -> str | None:
+        """How the sizes of the result come about, written out for a reader; None where there is nothing to compute."""
+        return None
+
     def result_features(self, *inputs: Shape) -> Expr | None:
         """The formula of the result's features, over the arguments' names and `features`; None if there is none.
 

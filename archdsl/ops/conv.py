@@ -27,7 +27,7 @@ from ..ir.operator import (
 from ..ir.reach import Reach, reach_of, window
 from ..ir.shapes import Constant, Shape
 from .formula import call, half, name, size, slot, times
-from .windows import same_padding, windows
+from .windows import each_axis, same_padding, windows, written_out
 
 
 def _times(dims: tuple[Dim, ...]) -> Dim:
@@ -107,6 +107,16 @@ class Conv(Operator):
             for n, k, s, d, pad in zip(shape.space, kernel, stride, dilation, pads, strict=True)
         ]
         return Shape("map", (self.width, *places))
+
+    def arithmetic(self, *inputs: Shape) -> str | None:
+        shape = inputs[0]
+        kernel, stride, dilation = spatial(self.word, shape, size=self.size, stride=self.stride, dilation=self.dilation)
+        if self.same:
+            return each_axis(
+                f"ceil({show(n)}/{show(s)}) = {show(ceil_div(n, s))}" for n, s in zip(shape.space, stride, strict=True)
+            )
+        axis = zip(shape.space, kernel, stride, self.padding(shape), dilation, strict=True)
+        return each_axis(written_out(*nkspd) for nkspd in axis)
 
     def _check_groups(self, channels: Dim) -> None:
         for count, what in ((channels, "channels that come in"), (self.width, "kernels")):

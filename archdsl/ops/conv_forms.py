@@ -61,6 +61,9 @@ class Depthwise(Operator):
     def output(self, *inputs: Shape) -> Shape:
         return self.conv(inputs[0]).output(*inputs)
 
+    def arithmetic(self, *inputs: Shape) -> str | None:
+        return self.conv(inputs[0]).arithmetic(*inputs)
+
     def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
         return self.conv(inputs[0]).tensors(*inputs)
 

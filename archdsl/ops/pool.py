@@ -25,7 +25,7 @@ from ..ir.operator import (
 from ..ir.reach import GLOBAL, HERE, Reach, Window, reach_of, window
 from ..ir.shapes import Constant, Shape, Size
 from .formula import call, half, listed, name, size, slot
-from .windows import same_padding, windows, windows_up
+from .windows import each_axis, same_padding, windows, windows_up, written_out
 
 
 class _Pool(Operator):
@@ -59,6 +59,18 @@ class _Pool(Operator):
         kernel, stride, pads = self._window(shape)
         places = (self._places(*nksp) for nksp in zip(shape.space, kernel, stride, pads, strict=True))
         return Shape("map", (shape.features, *places))
+
+    def arithmetic(self, *inputs: Shape) -> str | None:
+        shape = inputs[0]
+        if self.size is None or shape.kind != "map":
+            return None
+        kernel, stride, pads = self._window(shape)
+        if self.same:
+            return each_axis(
+                f"ceil({show(n)}/{show(s)}) = {show(ceil_div(n, s))}" for n, s in zip(shape.space, stride, strict=True)
+            )
+        axis = zip(shape.space, kernel, stride, pads, strict=True)
+        return each_axis(written_out(*nksp, ceil=self.ceil) for nksp in axis)
 
     def _check_combination(self, shape: Shape) -> None:
         ways = [("a size", self.size is not None), ("`to`", self.to is not None), ("`global`", self.global_)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..ir.dims import Dim, ceil_div, compare, dim_max, dim_min, show
 from ..ir.operator import Refusal
 
@@ -37,6 +39,34 @@ def windows_up(word: str, length: Dim, size: Dim, stride: Dim, pad: Dim) -> Dim:
     if compare(steps, 0, "<"):
         windows(word, length, size, stride, (pad, pad))
     return dim_min(steps, (length + pad - 1) // stride) + 1
+
+
+def written_out(
+    length: Dim, size: Dim, stride: Dim, pads: tuple[Dim, Dim], dilation: Dim = 1, ceil: bool = False
+) -> str:
+    """The arithmetic of one axis, as a textbook has it.
+
+    >>> written_out(224, 7, 2, (3, 3))
+    'floor((224 + 2*3 - 7)/2) + 1 = 112'
+    """
+    before, after = pads
+    padding = "" if compare(before + after, 0, "==") else f" + {_padding(before, after)}"
+    window = show(size) if dilation == 1 else f"{show(dilation)}*({show(size)} - 1) - 1"
+    span = length + before + after - extent(size, dilation)
+    result = windows_up("", length, size, stride, before) if ceil else span // stride + 1
+    inside = f"{show(length)}{padding} - {window}"
+    if stride == 1:
+        return f"{inside} + 1 = {show(result)}"
+    return f"{'ceil' if ceil else 'floor'}(({inside})/{show(stride)}) + 1 = {show(result)}"
+
+
+def _padding(before: Dim, after: Dim) -> str:
+    return f"2*{show(before)}" if before == after else f"{show(before)} + {show(after)}"
+
+
+def each_axis(lines: Iterable[str]) -> str:
+    """What is said of every axis, once where it is the same."""
+    return ", ".join(dict.fromkeys(lines))
 
 
 def same_padding(length: Dim, size: Dim, stride: Dim, dilation: Dim = 1) -> tuple[Dim, Dim]:

@@ -28,7 +28,7 @@ def _help(fact: FactResult) -> str | None:
     """A number alone claims a vector; beside another shape it lacks its unit."""
     expected = fact.claim.expected
     if expected is None or len(expected) != 1 or "x" not in fact.shown:
-        return None
+        return fact.arithmetic
     return f"a number alone claims a vector; a count has its unit behind it: `{fact.claim.text} params`"
 
 

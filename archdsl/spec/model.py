@@ -8,7 +8,7 @@ the very cell.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, field, fields
 from functools import cache
 from typing import Any, Literal, TypeVar
@@ -251,7 +251,18 @@ def validated(model: type[Model], span: Span, /, **values: Any) -> Model:
         found: Model = _validator(model).validate_python(values)
         return found
     except ValidationError as error:
-        raise SpecError([_diagnostic(problem, span) for problem in error.errors(include_url=False)]) from None
+        problems = error.errors(include_url=False)
+        raise SpecError([_diagnostic(problem, _place(problem, values, span)) for problem in problems]) from None
+
+
+def _place(problem: Any, values: Mapping[str, Any], span: Span) -> Span:
+    """Where a problem is: a name in a mapping has the place of that name, or of what it stands for."""
+    where = problem["loc"]
+    if len(where) != 3 or where[2] != "[key]":
+        return span
+    spans: Mapping[str, Span] = values.get(f"{where[0].removesuffix('s')}_spans", {})
+    found: Span = spans.get(where[1]) or getattr(values[where[0]][where[1]], "span", span)
+    return found
 
 
 def _diagnostic(problem: Any, span: Span) -> Diagnostic:

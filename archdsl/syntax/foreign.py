@@ -115,6 +115,9 @@ def _repeat(stop: Stop) -> Found | None:
     inside = _unit(stop.before)
     if not inside:
         return None
+    if stop.before.count("[") > stop.before.count("]"):
+        help = f"write `{stop.before.strip()}] x {times}`"
+        return Found("A0109", "`[` is not closed", help, stop.before.rindex("[") + 1, 1)
     help = f"write `[{inside}] x {times}`"
     if size and re.match(r"x\s*\d+\s*,", stop.rest):
         return Found("A0111", "a size is written without blanks", f"write `{size[1]}x{times}`")
@@ -233,7 +236,12 @@ def _without_unit(number: str, suffix: str, column: int, match: re.Match[str], s
 
 
 def _dots(stop: Stop) -> Found | None:
-    """`--> relu`, `=> relu`."""
+    """`--> relu`, `8, -> relu`."""
+    if stop.piece == ">" and stop.before.endswith("-") and stop.before[:-1].rstrip().endswith(","):
+        at = len(stop.before[:-1].rstrip())
+        return Found(
+            "A0109", "nothing follows the comma", "an argument is missing, or the comma is one too many", at, 1
+        )
     if stop.piece == "->" and stop.source[stop.column - 2 : stop.column - 1] in "-=":
         return Found("A0111", "the arrow is `->`", None, stop.column - 1, 3)
     if stop.piece in ("-", "~") and re.match(r"[-~]{1,2}>", stop.rest):
@@ -251,6 +259,6 @@ def _listed(stop: Stop) -> Found | None:
 
 
 FOREIGN: tuple[Callable[[Stop], Found | None], ...] = (
-    _typeset, _elif, _range, _fact, _argument_choice, _call, _equals, _semicolon, _dots, _times, _index, _size, _listed,
+    _typeset, _elif, _range, _fact, _argument_choice, _call, _equals, _dots, _semicolon, _times, _index, _size, _listed,
 )  # fmt: skip
 """In this order: the first that knows the mistake has it."""

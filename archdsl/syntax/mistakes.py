@@ -27,12 +27,28 @@ def explain_syntax_error(fragment: Fragment, error: UnexpectedInput) -> NoReturn
     token = _token(error)
     if token is not None and token.type == _INDENTED:
         _too_deep(fragment, line, column)
+    _never_closed(fragment, line)
     source = fragment.lines[line - 1].text if line <= len(fragment.lines) else ""
     stop = Stop.at(source, column)
     found = next(found for rule in (*FOREIGN, *_RULES) if (found := rule(stop)) is not None)
     start = stop.column if found.start is None else found.start
     length = len(stop.piece) if found.start is None and found.length is None else found.length or 1
     fail(found.code, found.message, fragment.place(line, start, line, start + max(1, length)), found.help)
+
+
+def _never_closed(fragment: Fragment, stopped: int) -> None:
+    """Refuse a bracket of an earlier line that nothing closes: all that follows was read as if it stood inside."""
+    waiting: list[tuple[int, int, str]] = []
+    for number, line in enumerate(fragment.lines, 1):
+        for match in re.finditer(r'"[^"\n]*"|[\[\](){}]', code_of(line.text)):
+            if match[0] in ("[", "(", "{"):
+                waiting.append((number, match.start() + 1, match[0]))
+            elif match[0] in ("]", ")", "}") and waiting:
+                waiting.pop()
+    if waiting and waiting[-1][0] < stopped:
+        number, column, bracket = waiting[-1]
+        help = f"`{ {'[': ']', '(': ')', '{': '}'}[bracket] }` is missing"
+        fail("A0109", f"`{bracket}` is not closed", fragment.place(number, column), help)
 
 
 def _too_deep(fragment: Fragment, line: int, column: int) -> NoReturn:
@@ -97,6 +113,8 @@ def _line_end(stop: Stop) -> Found | None:
     if stop.before.endswith(":"):
         help = "write it behind the colon, or indented on the lines below"
         return Found("A0109", "nothing follows the colon", help)
+    if re.search(r":\s*=>[^:]*$", stop.before):
+        return Found("A0109", "nothing stands below this line that its facts could speak of")
     if stop.before.endswith(","):
         return Found(
             "A0109", "nothing follows the comma", "an argument is missing, or the comma is one too many", *_last(stop)

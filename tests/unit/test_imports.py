@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[2] / "archdsl"
 ROOMS: dict[str, set[str]] = {
     "records": set(),
     "limits": {"diagnostics"},
-    "diagnostics": set(),
+    "diagnostics": {"spelling"},
+    "spelling": set(),
     "explanations": set(),
     "expr": {"diagnostics"},
     "syntax": {"diagnostics", "expr"},

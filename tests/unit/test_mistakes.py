@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from archdsl.api import Project
 from archdsl.checking import check_project
-from archdsl.diagnostics import Diagnostic, SpecError
+from archdsl.diagnostics import Diagnostic, SpecError, render
 from archdsl.syntax.containers import decode
 
 HEAD = "input: 3x32x32\nlayers:\n"
@@ -70,7 +72,7 @@ CASES = [
     (HEAD + "  global avgpool\n", "A0201", "3:3", "`avgpool global`"),
     (HEAD + "  max pool 2\n", "A0201", "3:3", "`maxpool`"),
     (HEAD + "  nn.Conv2d 3, 8\n", "A0201", "3:3", "`conv`"),
-    (HEAD + "  conv 3x3, 3\n  again conv1\n", "A0502", "4:3", "`conv1: conv ...`"),
+    (HEAD + "  conv 3x3, 3\n  again conv1\n", "A0502", "4:9", "`conv1: conv ...`"),
     (HEAD + "  conv 3x3, 3\n  add:\n    - relu\n    - @conv1\n", "A0502", "6:7", "`conv1: conv ...`"),
     # numbers and facts
     (HEAD + "  conv 3x3, 8, stride -1\n", "A0305", "3:24", None),
@@ -138,3 +140,59 @@ def test_a_misspelt_parameter_of_a_used_file_is_at_the_argument(tmp_path):
             place,
             "did you mean `depth`?",
         )
+
+
+def test_paths_that_do_not_fit_are_shown_with_their_shapes():
+    (found,) = mistakes(HEAD + "  concat:\n    - conv 3x3, 16\n    - conv 1x1, 8, stride 2\n")
+    assert [(label.span.line, label.text) for label in found.labels] == [
+        (4, "this path gives 16x32x32"),
+        (5, "this path gives 8x16x16"),
+    ]
+    (found,) = mistakes(HEAD + "  residual:\n    conv 3x3, 16 -> bn\n    relu\n    shortcut: conv 1x1, 8, stride 2\n")
+    assert [(label.span.line, label.text) for label in found.labels] == [
+        (5, "this arm gives 16x32x32"),
+        (6, "the shortcut gives 8x16x16"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "arithmetic"),
+    [
+        ("conv 7x7, 64, stride 2 => 64x112x111", "conv: floor((224 + 2*3 - 7)/2) + 1 = 112"),
+        ("maxpool 3x3, stride 2, ceil => 3x1x1", "maxpool: ceil((224 - 3)/2) + 1 = 112"),
+        ("conv 3x3, 8, valid => 8x1x1", "conv: 224 - 3 + 1 = 222"),
+        ("conv 3x1, 8, valid => 8x1x1", "conv: 224 - 3 + 1 = 222, 224 - 1 + 1 = 224"),
+        ("conv 3x3, 8, same, stride 2 => 8x1x1", "conv: ceil(224/2) = 112"),
+        ("conv 3x3, 8, dilation 2 => 8x1x1", "conv: 224 + 2*2 - 2*(3 - 1) - 1 + 1 = 224"),
+    ],
+)
+def test_a_shape_that_is_not_as_claimed_is_computed_before_the_reader(line: str, arithmetic: str):
+    (found,) = mistakes(f"input: 3x224x224\nlayers:\n  {line}\n")
+    assert (found.code, found.help) == ("A0702", arithmetic)
+
+
+def test_calls_repeats_and_files_that_led_to_a_mistake(tmp_path):
+    (tmp_path / "base.arch").write_text(
+        "input: 3x32x32\nmodule unit w:\n  conv 3x3, w -> maxpool 2\nlayers:\n  [unit 8] x 9\n"
+    )
+    (tmp_path / "own.arch").write_text("extends: base.arch\ndefault:\n  conv: no bias\n")
+    with pytest.raises(SpecError) as caught:
+        Project(tmp_path / "own.arch").network({})
+    (found,) = caught.value.diagnostics
+    steps = [f"{step.text} {Path(step.span.file.name).name}:{step.span.line}" for step in found.trail]
+    assert steps == [
+        "in unit, called at base.arch:5",
+        "in repeat 6 of 9, at base.arch:5",
+        "in the file extended at own.arch:1",
+    ]
+
+
+def test_sixty_columns_suffice():
+    body = "  residual:\n    conv 3x3, 16 -> bn -> relu -> conv 3x3, 16 -> bn -> relu -> conv 3x3, 16 -> bn -> relu\n"
+    (found,) = mistakes(
+        HEAD + body + "    shortcut: conv 1x1, 8, stride 2 -> bn -> relu -> conv 1x1, 8 -> bn -> relu\n"
+    )
+    assert max(map(len, render(found).split("\n"))) > 60
+    narrow = render(found, 60).split("\n")
+    assert max(map(len, narrow)) <= 60
+    assert sum(set(line.strip(" |")) <= {"^", "-"} for line in narrow) == 3
