@@ -97,7 +97,8 @@ class Parameters:
             span = self.spec.parameters[root].span
         verb = "is set to" if root in self.overrides else "is"
         problem = f"{head} {verb} {wanted}, but table {table.name} has rows for {', '.join(rows)}"
-        fail("A0604", problem, span, did_you_mean(wanted, rows))
+        help = None if wanted[:1].isdigit() else did_you_mean(wanted, rows)  # every number is close to another
+        fail("A0604", problem, span, help)
 
 
 def _plain(value: Constant) -> str:
