@@ -28,7 +28,6 @@ CHUNK = 100
 
 def work(start: int, stop: int) -> dict[str, Any]:
     """How many seeds of a stretch had which outcome, and what failed."""
-    line.bound_memory()
     found: Counter[str] = Counter()
     failures: list[str] = []
     begun = line.clock()

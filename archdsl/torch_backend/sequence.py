@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _CHAIN = g.Layer | g.Invoke | g.Level | g.Line | g.Choice | g.Repeat
 MAX_MEMBERS = 2_000
+MAX_TURNS = 100_000
 MAX_ROWS = 100
 TABLE = 20
 """So many lines more a loop may take where the spec itself has the table."""
@@ -312,6 +313,8 @@ class Sequencer:
             once = self.parts({n: r.runs[at].body for n, r in repeats.items()}, namers)
             if len(flat(once)) > 1 and len(flat(once)) * count > MAX_MEMBERS:
                 raise NotEmittedError(f"a repeat of {count} with several layers each")
+            if len(turns) + count > MAX_TURNS:
+                raise NotEmittedError(f"a repeat of {count}")
             turns.extend([once] * count)
         return Repeated(tuple(turns))
 

@@ -178,18 +178,24 @@ def _timed(seconds: float) -> Any:
         signal.signal(signal.SIGVTALRM, before)
 
 
-def bound_memory() -> int:
-    """How many bytes this process may take beyond what it has, and does have now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    most = pages * resource.getpagesize() + MEGABYTES * 1_000_000
-    resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
-    return most
+@contextmanager
+def _bounded(megabytes: int) -> Any:
+    """So much more memory than the process has now, and no more; where the system cannot tell, no bound."""
+    now = Path("/proc/self/statm")
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    if now.exists():
+        most = int(now.read_text().split()[0]) * resource.getpagesize() + megabytes * 1_000_000
+        resource.setrlimit(resource.RLIMIT_AS, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def attempt(suffix: str, data: bytes, seconds: float = SECONDS) -> tuple[str, str | None]:
     """(how far it came, what is wrong): a case with its bounds."""
     try:
-        with _timed(seconds):
+        with _bounded(MEGABYTES), _timed(seconds):
             return through(suffix, data), None
     except Failure as failure:
         return "failed", str(failure)

@@ -37,6 +37,11 @@ def test_the_bounds_are_bounds() -> None:
     assert "s of the processor's time" in (line.attempt(".arch", b"input: 3x3x3\nlayers: relu", 1e-6)[1] or "")
 
 
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line, "through", lambda suffix, data: "built" if bytearray(400_000_000) else "")
+    assert line.attempt(".arch", b"") == ("failed", "MemoryError:  (test_fuzz.py:<lambda>)")
+
+
 def test_a_seed_is_a_case() -> None:
     assert line.mutated(7) == line.mutated(7)
     assert len({line.mutated(seed) for seed in range(50)}) > 45

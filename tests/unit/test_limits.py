@@ -14,6 +14,7 @@ from archdsl.cli import main
 from archdsl.diagnostics import SourceFile, SpecError
 from archdsl.ir.keys import state_keys
 from archdsl.syntax.containers import decode
+from archdsl.torch_backend.emitter import emit_source
 
 INPUT = "input: 3x32x32\n"
 LAUGHS = "a: &a [lol, lol]\n" + "".join(
@@ -95,6 +96,13 @@ def test_answered_at_once(layers: str) -> None:
 def test_keys_are_not_listed_without_end() -> None:
     with pytest.raises(SpecError, match="A0801"):
         state_keys(loads(f"{INPUT}layers: [conv 3x3, 8] x 1000000000000000000"))
+
+
+def test_a_long_repeat_is_not_written_out() -> None:
+    """Found by the fuzzer: two thousand million members of a list."""
+    labelled = loads(f"{INPUT}module block: conv 3x3, 3 -> bn\nlayers:\n  layer1: [block] x 2147483648\n")
+    with pytest.raises(SpecError, match="A1001"):
+        emit_source(labelled)
 
 
 def test_a_file_of_50_megabytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
