@@ -80,7 +80,8 @@ class Network:
         if place is None:
             known = beside(self.root, tuple(path.split(".")))
             near = known[0] if len(known) == 1 else None
-            help = f"did you mean `{near}`?" if near else did_you_mean(path, known) or _listed(known)
+            counted = path.rpartition(".")[2].isdecimal()  # of numbers none is closer to what was meant
+            help = f"did you mean `{near}`?" if near else (not counted and did_you_mean(path, known)) or _listed(known)
             raise NoSuchPlaceError(f"nothing is called `{path}` in this network; {help}")
         return place
 

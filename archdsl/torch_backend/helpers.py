@@ -238,9 +238,11 @@ class CausalTableConv1d(TableConv1d):
     """A convolution by a table that sees no later place: all padding before the beginning."""
 
     def forward(self, input: Tensor) -> Tensor:
+        kernels = self.weight.new_zeros(self.shape).flatten(0, 1)
+        kernels = kernels.index_copy(0, self.links, self.weight).view(self.shape)
         return self._conv_forward(
             F.pad(input, [self.dilation[0] * (self.kernel_size[0] - 1), 0]),
-            self.weight,
+            kernels,
             self.bias,
         )
 
@@ -249,39 +251,45 @@ class SameTableConv1d(TableConv1d):
     """A convolution by a table with ceil(size / stride) places (TensorFlow's 'same')."""
 
     def forward(self, input: Tensor) -> Tensor:
+        kernels = self.weight.new_zeros(self.shape).flatten(0, 1)
+        kernels = kernels.index_copy(0, self.links, self.weight).view(self.shape)
         pads = same_padding(
             list(input.shape[2:]),
             list(self.kernel_size),
             list(self.stride),
             list(self.dilation),
         )
-        return self._conv_forward(F.pad(input, pads), self.weight, self.bias)
+        return self._conv_forward(F.pad(input, pads), kernels, self.bias)
 
 
 class SameTableConv2d(TableConv2d):
     """A convolution by a table with ceil(size / stride) places an axis (TensorFlow's 'same')."""
 
     def forward(self, input: Tensor) -> Tensor:
+        kernels = self.weight.new_zeros(self.shape).flatten(0, 1)
+        kernels = kernels.index_copy(0, self.links, self.weight).view(self.shape)
         pads = same_padding(
             list(input.shape[2:]),
             list(self.kernel_size),
             list(self.stride),
             list(self.dilation),
         )
-        return self._conv_forward(F.pad(input, pads), self.weight, self.bias)
+        return self._conv_forward(F.pad(input, pads), kernels, self.bias)
 
 
 class SameTableConv3d(TableConv3d):
     """A convolution by a table with ceil(size / stride) places an axis (TensorFlow's 'same')."""
 
     def forward(self, input: Tensor) -> Tensor:
+        kernels = self.weight.new_zeros(self.shape).flatten(0, 1)
+        kernels = kernels.index_copy(0, self.links, self.weight).view(self.shape)
         pads = same_padding(
             list(input.shape[2:]),
             list(self.kernel_size),
             list(self.stride),
             list(self.dilation),
         )
-        return self._conv_forward(F.pad(input, pads), self.weight, self.bias)
+        return self._conv_forward(F.pad(input, pads), kernels, self.bias)
 
 
 def same_windows(

@@ -181,7 +181,7 @@ def test_what_flows_into_a_level() -> None:
 @pytest.mark.parametrize(
     ("path", "help"),
     [
-        ("layer3.7", "did you mean `layer3.5`?"),
+        ("layer3.7", "there are layer3.0, layer3.1, layer3.2, layer3.3, layer3.4, layer3.5"),
         ("layr3", "did you mean `layer3`?"),
         ("layer3.5.cnv2", "did you mean `layer3.5.conv2`?"),
         ("conv1.weight", "did you mean `conv1`?"),
