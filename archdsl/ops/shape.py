@@ -128,6 +128,6 @@ class Widen(Operator):
         return inputs[0].with_features(self.width)
 
     def torch(self, *inputs: Shape) -> TorchForm:
-        behind = slot(self.width - inputs[0].features, Binary("-", Name("width"), Name("features")))
-        axes = slot(len(inputs[0].space) if inputs[0].kind == "map" else 0)
-        return TorchForm(module=TorchCall("Widen", (behind, axes)), function=TorchCall("widen", (behind, axes)))
+        width = slot(self.width, "width")
+        places = Slot(len(inputs[0].space) if inputs[0].kind == "map" else 0)
+        return TorchForm(module=TorchCall("Widen", (width, places)), function=TorchCall("widen", (width, places)))

@@ -282,6 +282,10 @@ class ClassWriter(WalkWriter):
             self.written_level(levels, nodes, path)
         else:
             self.applied_again({n: r.body for n, r in reuses.items()}, nodes, path)
+        if any(statement not in outer for statement in self.init[len(outer) :]):
+            raise NotEmittedError(
+                f"`again {'.'.join(path)}` where it would have to be made otherwise than the first time"
+            )
         self.init, self.repeating = outer, repeating
 
     def applied_again(self, bodies: Bodies, nodes: Nodes, path: tuple[str, ...]) -> None:

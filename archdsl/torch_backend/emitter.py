@@ -10,7 +10,7 @@ from .. import expr as ex
 from .. import limits
 from ..diagnostics import Diagnostic, SpecError
 from ..ir.dims import show
-from ..ir.graph import Instance, Invoke, Network, Node
+from ..ir.graph import Instance, Invoke, Layer, Network, Node
 from ..ir.operator import Refusal
 from ..ir.shapes import Constant, Size
 from ..version import __version__
@@ -346,16 +346,13 @@ def _last_widths(instance: Instance) -> set[int]:
             wanted.add(node.value)  # type: ignore[union-attr]
         if output not in wanted:
             continue
-        inputs = getattr(node, "inputs", ())
-        operator = getattr(node, "operator", None)
-        if operator is not None and any(a.name == "width" for a in operator.arguments()):
+        if not isinstance(node, Layer):
+            continue
+        arrays = node.operator.tensors(*(instance.shapes[v] for v in node.inputs))
+        if arrays and any(a.name == "width" for a in node.operator.arguments()):
             last.add(id(node))
-        elif (
-            operator is not None
-            and type(node).__name__ == "Layer"
-            and not operator.tensors(*(instance.shapes[v] for v in inputs))
-        ):
-            wanted.update(inputs)
+        elif not arrays and not any(a.name == "width" for a in node.operator.arguments()):
+            wanted.update(node.inputs)
     return last
 
 

@@ -135,20 +135,20 @@ class ScaledTanh(nn.Module):
         return scaled_tanh(x, self.amplitude, self.slope)
 
 
-def widen(x: Tensor, features: int, axes: int) -> Tensor:
-    """x with zero features behind its own; `axes` places follow the features."""
-    return F.pad(x, (0, 0) * axes + (0, features))
+def widen(x: Tensor, width: int, axes: int) -> Tensor:
+    """x with zero features behind its own, `width` in all; `axes` places follow the features."""
+    return F.pad(x, (0, 0) * axes + (0, width - x.shape[-1 - axes]))
 
 
 class Widen(nn.Module):
-    """Zero features behind those that come in; `axes` places follow the features."""
+    """Zero features behind those that come in, `width` in all; `axes` places follow the features."""
 
-    def __init__(self, features: int, axes: int) -> None:
+    def __init__(self, width: int, axes: int) -> None:
         super().__init__()
-        self.features, self.axes = features, axes
+        self.width, self.axes = width, axes
 
     def forward(self, x: Tensor) -> Tensor:
-        return widen(x, self.features, self.axes)
+        return widen(x, self.width, self.axes)
 
 
 class GlobalAvgPool(nn.Module):

@@ -457,7 +457,7 @@ def join_attend(given: dict[str, Any], values: list[Value]) -> Value:
         raise Rule("heads divide the features")
     if k.shape[1] != v.shape[1] or q.shape[-1] != k.shape[-1]:
         raise Rule("keys and values belong together")
-    added = torch.zeros(q.shape[1], k.shape[1])
+    added = torch.zeros(q.shape[1], k.shape[1], device=q.device)
     if given.get("mask") is not None:
         if tuple(given["mask"].tensor.shape[1:]) != (k.shape[1],):
             raise Rule("a mask has one number a key")
