@@ -53,7 +53,7 @@ def suggestion(word: str, known: Iterable[str]) -> str | None:
     """A line for a misspelt word, or None."""
     import difflib
 
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.7)
     return f"did you mean `{found[0]}`?" if found else None
 
 

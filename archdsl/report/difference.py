@@ -167,7 +167,10 @@ def _chosen(one: Analysis, other: Analysis) -> str:
 def _by(before: Dim, after: Dim) -> str:
     if not isinstance(before, int) or not isinstance(after, int):
         return ""
-    ratio = f", {100 * (after - before) / before:+.3g} %" if before > 0 else ""
+    ratio = ""
+    if before > 0:
+        percent = 100 * (after - before) / before
+        ratio = f", {percent:+,.0f} %" if abs(percent) >= 100 else f", {percent:+.3g} %"
     return f" ({after - before:+,}{ratio})"
 
 
