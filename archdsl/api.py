@@ -153,6 +153,8 @@ class Project:
             self.library = Library(found.parent, collector)
             with _uncollected():
                 self.spec = self.library.open(found)
+        self.reached: dict[int, object] = {}
+        """The nodes of the syntax that any network asked for was made of, by their ids."""
 
     def network(self, overrides: Mapping[str, Constant], at: Mapping[str, int] | None = None) -> Network:
         """The network at some parameters, and `at` some sizes of its inputs; raises SpecError with every mistake found."""
@@ -164,6 +166,7 @@ class Project:
                 network = elaborator.network(self.spec, overrides, at)
         except SpecError as error:
             elaborator.take(error)
+        self.reached |= elaborator.reached
         collector.raise_errors()
         assert network is not None
         return network

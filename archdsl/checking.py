@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from . import limits
 from .analysis import FactResult, analyze
 from .api import Project
 from .diagnostics import Collector, Diagnostic, SpecError
+from .elaborate.unreached import check_unreached
 from .ir.graph import Network
 from .ir.keys import state_keys
 from .ir.shapes import Constant
@@ -49,10 +50,20 @@ def check_project(project: Project) -> Checked:
         facts.extend(analysis.facts)
         for fact in analysis.failed:
             collector.add(fact_diagnostic(fact, _chosen(choice)))
+    if project.reached:  # else the file as a whole is wrong, and that is all there is to say
+        check_unreached(project.spec, project.library, project.reached, collector)
     if len(networks) == len(seen):
         for diagnostic in check_dialects(networks):
             collector.add(diagnostic)
-    return Checked(project.spec.network, len(seen), tuple(facts), tuple(collector.diagnostics))
+    return Checked(project.spec.network, len(seen), tuple(facts), tuple(_in_order(collector.diagnostics)))
+
+
+def _in_order(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """In the order of the text, what stands in no file first."""
+    files = list(dict.fromkeys(d.span.file.name if d.span else "" for d in diagnostics))
+    return sorted(
+        diagnostics, key=lambda d: (files.index(d.span.file.name), d.span.line, d.span.column) if d.span else (-1, 0, 0)
+    )
 
 
 def _check_keys(network: Network, collector: Collector) -> None:

@@ -57,11 +57,20 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """What a stretch of a file is to be replaced by; an empty stretch is where something is put in."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One mistake.
 
     `code` is stable (`A0401`); `message` is one plain sentence, lower case, no full stop; `span` is the very token;
-    `trail` is the chain of calls that led there, innermost first.
+    `trail` is the chain of calls that led there, innermost first; `word` is the name that nothing has, if that is it;
+    `fixes` are edits that surely mend it, to be made together.
     """
 
     code: str
@@ -71,6 +80,8 @@ class Diagnostic:
     help: str | None = None
     trail: tuple[Label, ...] = ()
     severity: str = "error"
+    word: str | None = None
+    fixes: tuple[Edit, ...] = ()
 
     def __str__(self) -> str:
         where = f"{self.span}: " if self.span else ""
@@ -115,9 +126,18 @@ class Collector:
             raise SpecError(self.diagnostics)
 
 
-def fail(code: str, message: str, span: Span | None, help: str | None = None, labels: Iterable[Label] = ()) -> NoReturn:
+def fail(
+    code: str,
+    message: str,
+    span: Span | None,
+    help: str | None = None,
+    labels: Iterable[Label] = (),
+    *,
+    word: str | None = None,
+    fixes: Iterable[Edit] = (),
+) -> NoReturn:
     """Raise a `SpecError` of one diagnostic."""
-    raise SpecError([Diagnostic(code, message, span, tuple(labels), help)])
+    raise SpecError([Diagnostic(code, message, span, tuple(labels), help, word=word, fixes=tuple(fixes))])
 
 
 def nearest(word: str, known: Iterable[str], text: str = "") -> str | None:

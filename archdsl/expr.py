@@ -5,7 +5,7 @@ Nothing here evaluates. Spans are kept for messages and take no part in comparis
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import field, fields, replace
 from fractions import Fraction
 from typing import cast
@@ -227,6 +227,17 @@ def _parts(expr: Expr) -> list[Expr]:
         if known.name != "span":
             _each(getattr(expr, known.name), take)
     return found
+
+
+def walk(expr: Expr) -> Iterator[Expr]:
+    """`expr` and every expression in it, in the order written.
+
+    >>> [type(part).__name__ for part in walk(Negative(Name("a")))]
+    ['Negative', 'Name']
+    """
+    yield expr
+    for part in _parts(expr):
+        yield from walk(part)
 
 
 def names_in(expr: Expr | Path) -> frozenset[str]:

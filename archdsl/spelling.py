@@ -37,7 +37,12 @@ def closest(word: str, known: Iterable[str], text: str = "") -> str | None:
     near = [(cost, k) for cost, k in near if cost <= allowed and cost < len(k)]
     if near:
         used = Counter(re.findall(r"\w+", text))
-        return min(near, key=lambda found: (found[0], -used[found[1]], -_alike(lowered, found[1]), found[1]))[1]
+
+        def order(found: tuple[int, str]) -> tuple[float, ...]:
+            cost, known = found
+            return cost, -used[known], -_alike(lowered, known), slips(word, known)
+
+        return min(near, key=lambda found: (order(found), found[1]))[1]
     folded = {k.lower(): k for k in reversed(candidates)}
     found = difflib.get_close_matches(lowered, list(folded), n=1, cutoff=_ALIKE)
     return folded[found[0]] if found else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import field
 from fractions import Fraction
 from functools import cache
@@ -33,7 +33,7 @@ class Binding:
 
 
 @dataclass(slots=True)
-class _Given:
+class Given:
     """The arguments of one line (or of `default`), by the operator's field names."""
 
     values: dict[str, Constant] = field(default_factory=dict[str, Constant])
@@ -47,7 +47,7 @@ class Recipe:
     """How a call that was bound once is bound again: what it comes to, but for the arguments that names decide."""
 
     arguments: tuple[t.Argument, ...]
-    given: _Given
+    given: Given
     open: tuple[tuple[Argument, ex.Expr], ...]
     binding: Binding
 
@@ -58,13 +58,11 @@ def bind_operator(cls: type[Operator], file: File, env: Env, arguments: tuple[t.
     recipe = file.recipes.get(key)
     if recipe is not None:
         return _bound_again(recipe, _Values(cls, env, file.grids)) if recipe.open else recipe.binding
-    line = given = _Binder(cls, env, file.grids).take(arguments)
+    line = given = Binder(cls, env, file.grids).take(arguments)
     defaults = file.spec.defaults.get(cls.word)
     if defaults:
-        given = _over(_Binder(cls, file.env(), file.grids).take(defaults), line, cls)
-    for name in _form(cls).required:
-        if name not in given.values:
-            fail("A0301", f"{cls.word} needs its {_shown(name)}", span, _usage(cls))
+        given = _over(Binder(cls, file.env(), file.grids).take(defaults), line, cls)
+    refuse_missing(cls, given.values, span)
     binding = Binding(cls(**given.values), tuple(given.expressions.items()), given.references, given.spans)
     undecided = _open(cls, line, arguments)
     if undecided is not None:
@@ -73,7 +71,7 @@ def bind_operator(cls: type[Operator], file: File, env: Env, arguments: tuple[t.
 
 
 def _open(
-    cls: type[Operator], line: _Given, arguments: tuple[t.Argument, ...]
+    cls: type[Operator], line: Given, arguments: tuple[t.Argument, ...]
 ) -> tuple[tuple[Argument, ex.Expr], ...] | None:
     """The arguments of a bound line whose values names decide; None if they also decide what an argument is."""
     found: list[tuple[Argument, ex.Expr]] = []
@@ -105,15 +103,22 @@ def _bound_again(recipe: Recipe, binder: _Values) -> Binding:
 
 def check_arguments(cls: type[Operator], file: File, arguments: Iterable[t.Argument]) -> None:
     """Refuse arguments that the operator does not take, whether it is used or not."""
-    _Binder(cls, file.env(), file.grids).take(arguments)
+    Binder(cls, file.env(), file.grids).take(arguments)
 
 
-def _over(default: _Given, line: _Given, cls: type[Operator]) -> _Given:
+def refuse_missing(cls: type[Operator], given: Container[str], span: Span) -> None:
+    """Refuse a call without an argument that it needs."""
+    for name in _form(cls).required:
+        if name not in given:
+            fail("A0301", f"{cls.word} needs its {_shown(name)}", span, _usage(cls))
+
+
+def _over(default: Given, line: Given, cls: type[Operator]) -> Given:
     """What a line says, and the file's defaults of which it does not speak."""
     said = set(line.values)
     if said & set(cls.exclusive):
         said |= set(cls.exclusive)
-    return _Given(
+    return Given(
         {k: v for k, v in default.values.items() if k not in said} | line.values,
         {k: v for k, v in default.expressions.items() if k not in said} | line.expressions,
         default.references | line.references,
@@ -218,22 +223,22 @@ class _Values:
             word = bound.value
         if word not in self.grids:
             problem = f"no map `{word}`" if word else "a map's name is needed"
-            fail("A0204", problem, value.span, did_you_mean(word, self.grids))
+            fail("A0204", problem, value.span, did_you_mean(word, self.grids), word=word or None)
         return self.grids[word]
 
 
-class _Binder(_Values):
+class Binder(_Values):
     """Takes the arguments of one line."""
 
     def __init__(self, cls: type[Operator], env: Env, grids: dict[str, Grid]) -> None:
         super().__init__(cls, env, grids)
         form = _form(cls)
         self.known, self.positions = form.known, form.positions
-        self.given = _Given()
+        self.given = Given()
         self.exclusive: str | None = None
         self.taken = 0
 
-    def take(self, arguments: Iterable[t.Argument]) -> _Given:
+    def take(self, arguments: Iterable[t.Argument]) -> Given:
         for argument in arguments:
             if isinstance(argument, t.Positional):
                 self.positional(argument)
@@ -399,5 +404,6 @@ def _formal(
         return name, value
     if argument.name not in known:
         place = argument.name_span if isinstance(argument, t.Pair) else argument.span
-        fail("A0203", f"{what} has no parameter `{argument.name}`", place, did_you_mean(argument.name, known))
+        problem = f"{what} has no parameter `{argument.name}`"
+        fail("A0203", problem, place, did_you_mean(argument.name, known), word=argument.name)
     return argument.name, argument.value if isinstance(argument, t.Pair) else ex.Name("no", argument.span)

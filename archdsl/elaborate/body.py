@@ -52,6 +52,7 @@ class BodyBuilder(Builder):
         self.claims.extend(self.claimed(claim.facts))
 
     def _statement(self, statement: t.Statement, x: int) -> Made:
+        self.session.reached[id(statement)] = statement
         match statement:
             case t.Line():
                 return self._line(*self.inline(statement.inline, x), statement.facts, statement.span)
@@ -72,6 +73,7 @@ class BodyBuilder(Builder):
 
     def inline(self, inline: t.Inline | t.Block, x: int) -> Made:
         self.session.open_level(inline.span)
+        self.session.reached[id(inline)] = inline
         try:
             match inline:
                 case t.Block():
@@ -123,7 +125,7 @@ class BodyBuilder(Builder):
         if item.test is None:
             return self._unit(item.unit, item.label, x)
         if isinstance(item.unit, t.Call) and item.unit.arguments and item.alternative is None:
-            _ambiguous(item.unit.word, item.test)
+            refuse_ambiguous(item.unit.word, item.test)
         tests: list[ex.Expr] = []
         unit: t.Unit | None = item.unit
         test, rest = item.test, item.alternative
@@ -139,6 +141,7 @@ class BodyBuilder(Builder):
         return [g.Choice(tuple(tests), len(tests) if taken < 0 else taken, tuple(body), y, item.span)], y
 
     def _unit(self, unit: t.Unit, label: ex.Path | None, x: int) -> Made:
+        self.session.reached[id(unit)] = unit
         match unit:
             case t.Call():
                 return call(self, unit, label, x)
@@ -163,7 +166,8 @@ class BodyBuilder(Builder):
         )
 
 
-def _ambiguous(word: str, test: ex.Expr) -> None:
+def refuse_ambiguous(word: str, test: ex.Expr) -> None:
+    """Refuse a condition after a call with arguments."""
     fail(
         "A0311",
         "does `if` speak of the layer or of its last argument?",

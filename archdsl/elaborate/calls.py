@@ -6,9 +6,10 @@ from typing import NoReturn
 
 from .. import expr as ex
 from ..diagnostics import did_you_mean, fail
-from ..ir.evaluate import Bound, ValueArgument, describe
+from ..ir.evaluate import Bound, Env, ValueArgument, describe
 from ..ir.operator import find_operator, operators
 from ..ops import PLANNED, synonym_of
+from ..spec import Spec
 from ..syntax import tree as t
 from .builder import Builder, Made, Site
 from .layers import layer
@@ -29,7 +30,7 @@ def call(b: Builder, call: t.Call, label: ex.Path | None, x: int) -> Made:
         if bound is None or not isinstance(bound.value, str):
             break
         word = bound.value
-    return _unknown_word(b, call, word)
+    return unknown_word(b.file.spec, b.env, call, word)
 
 
 def _qualified(b: Builder, site: Site) -> Made:
@@ -38,11 +39,17 @@ def _qualified(b: Builder, site: Site) -> Made:
     file, name = used_file(b, call, word)
     definition = file.spec.definitions.get(name)
     if definition is None:
-        fail("A0207", f"no module `{word}`", call.word_span, did_you_mean(name, file.spec.definitions))
+        refuse_module(file.spec, call, word)
     if definition.kind == "def":
         problem = f"`{word}` is a def, an abbreviation of its own file; a module can be called"
         fail("A0207", problem, call.word_span)
     return invoke(b, site, file, definition)
+
+
+def refuse_module(spec: Spec, call: t.Call, word: str) -> NoReturn:
+    """Refuse `file.module` where the file has no such module."""
+    help = did_you_mean(word.partition(".")[2], spec.definitions)
+    fail("A0207", f"no module `{word}`", call.word_span, help)
 
 
 def _plain(b: Builder, site: Site) -> Made | None:
@@ -58,18 +65,19 @@ def _plain(b: Builder, site: Site) -> Made | None:
     return None if cls is None or cls.joins else layer(b, site, cls)
 
 
-def _unknown_word(b: Builder, call: t.Call, name: str) -> NoReturn:
-    span, bound = call.word_span, b.env.names.get(name)
+def unknown_word(spec: Spec, env: Env, call: t.Call, name: str) -> NoReturn:
+    """Refuse a call of what is neither a layer nor anything the file defines."""
+    span, bound = call.word_span, env.names.get(name)
     if bound is not None:
         _holds_no_word(call, name, bound)
     if name in PLANNED:
         fail("A0902", f"`{name}` is a word of the language that is not built yet", span)
     _two_words(call)
-    spec = b.file.spec
-    known = [*operators(), *PLANNED, *spec.definitions, *spec.uses, *b.env.naming_words()]
+    known = [*operators(), *PLANNED, *spec.definitions, *spec.uses, *env.naming_words()]
     synonym = synonym_of(name)
     help = f"the word is `{synonym}`" if synonym else did_you_mean(name, known, spec.file.text)
-    fail("A0201", f"no layer or module `{name}`", span, help or "`archdsl explain` lists every layer word")
+    help = help or "`archdsl explain` lists every layer word"
+    fail("A0201", f"no layer or module `{name}`", span, help, word=name)
 
 
 def _two_words(call: t.Call) -> None:

@@ -149,6 +149,7 @@ def _paths(b: Builder, body: Under) -> list[tuple[t.Dash, Env]]:
 
 
 def _add_paths(b: Builder, statement: t.Statement | Under, found: list[tuple[t.Dash, Env]]) -> None:
+    b.session.reached[id(statement)] = statement
     match statement:
         case t.Dash():
             found.append((statement, b.env))

@@ -110,6 +110,7 @@ class Labels:
             f"no label `{'.'.join(segments)}` above",
             span,
             help or "a module or def sees only its own labels: hand the value over as an argument",
+            word=segments[0],
         )
 
     def defined(self) -> int:

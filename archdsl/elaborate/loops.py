@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Iterable
+from typing import Literal, NoReturn, TypeAlias
 
 from .. import expr as ex
 from ..diagnostics import Label, Span, did_you_mean, fail
@@ -83,7 +83,7 @@ def _rows(b: Builder, head: t.ForRows) -> Iterations:
     if bound is not None and isinstance(bound.value, str):
         name = bound.value
     if name not in tables:
-        fail("A0206", f"no table `{name}`", head.table_span, did_you_mean(name, tables))
+        refuse_table(name, head.table_span, tables)
     table, cell = tables[name], b.file.parameters.cell
     _check_no_claims(b, table)
     rows = [
@@ -95,6 +95,11 @@ def _rows(b: Builder, head: t.ForRows) -> Iterations:
 
     over = ex.Name(head.table, head.table_span)
     return Iterations("rows", None, over, len(rows), names, frozenset({*table.names, "index"}))
+
+
+def refuse_table(name: str, span: Span, tables: Iterable[str]) -> NoReturn:
+    """Refuse to walk over a table that is not there."""
+    fail("A0206", f"no table `{name}`", span, did_you_mean(name, tables), word=name)
 
 
 def _check_no_claims(b: Builder, table: Table) -> None:

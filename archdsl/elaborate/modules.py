@@ -14,7 +14,7 @@ from ..ir.evaluate import Bound, Env, ValueArgument, evaluate
 from ..ir.operator import find_operator
 from ..ir.shapes import Constant, Shape
 from ..ops import synonym_of
-from ..spec import Definition, Link
+from ..spec import Definition, Link, Spec
 from ..syntax import tree as t
 from .arguments import bind_formals
 from .builder import Builder, Made, Site
@@ -188,14 +188,19 @@ def _check_entry(file: File, shapes: tuple[Shape, ...], span: Span) -> None:
 
 def used_file(b: Builder, call: t.Call, word: str) -> tuple[File, str]:
     """The file and the module that `file.module` means."""
+    first, rest = file_and_module(b.file.spec, call, word)
+    return linked_file(b, b.file.spec.uses[first], {}), rest
+
+
+def file_and_module(spec: Spec, call: t.Call, word: str) -> tuple[str, str]:
+    """The two names in `file.module`; refuses a file that is not used."""
     first, _, rest = word.partition(".")
-    uses = b.file.spec.uses
     meant = rest if find_operator(rest) else synonym_of(rest)
-    if first not in uses and meant is not None:
+    if first not in spec.uses and meant is not None:
         fail("A0201", f"no layer or module `{word}`", call.word_span, f"the word is `{meant}`")
-    if first not in uses:
-        fail("A0208", f"no file is used as `{first}`", call.word_span, did_you_mean(first, uses))
-    return linked_file(b, uses[first], {}), rest
+    if first not in spec.uses:
+        fail("A0208", f"no file is used as `{first}`", call.word_span, did_you_mean(first, spec.uses), word=first)
+    return first, rest
 
 
 def linked_file(b: Builder, link: Link, more: Mapping[str, tuple[Constant, Span]]) -> File:

@@ -49,15 +49,19 @@ class File:
 
     def words(self, word: str) -> bool:
         """Whether a word is the name of a layer, a module, a table or another file here."""
-        spec = self.spec
-        known = word in spec.definitions or word in spec.tables or word in spec.maps or word in spec.uses
-        return known or find_operator(word) is not None
+        return knows_word(self.spec, word)
 
     def env(self) -> Env:
         """The names every body of the file sees: its parameters."""
         if self._env is None:
             self._env = Env({n: Bound(v) for n, v in self.scope.names.items()}, self.words)
         return self._env
+
+
+def knows_word(spec: Spec, word: str) -> bool:
+    """Whether a word is the name of a layer, or of a module, a table, a map or another file of a spec."""
+    known = word in spec.definitions or word in spec.tables or word in spec.maps or word in spec.uses
+    return known or find_operator(word) is not None
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,8 @@ class Session(ABC):
     def __init__(self, library: Library, collector: Collector) -> None:
         self.library = library
         self.collector = collector
+        self.reached: dict[int, object] = {}
+        """The nodes of the syntax that were built, by their ids."""
         self.mentions = Mentions()
         self.nodes = self.depth = 0
         self.most_nodes, self.most_depth = limits.of("layers"), limits.of("depth")

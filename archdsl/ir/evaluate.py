@@ -158,11 +158,24 @@ def _name(expr: ex.Expr, env: Env) -> Constant:
         return expr.id == "yes"
     if env.words(expr.id):
         return expr.id
-    parts = expr.id.split("x")
-    if len(parts) == 1 or not all(p in env.names or p.isdigit() for p in parts):
-        help = did_you_mean(expr.id, env.names)
-        fail("A0202", f"no parameter `{expr.id}` here", expr.span, help or _sees(env))
+    parts = _parts(expr, env)
     return Size(evaluate_dim(ex.Name(p, expr.span) if not p.isdigit() else _whole(int(p)), env) for p in parts)
+
+
+def _parts(name: ex.Name, env: Env) -> list[str]:
+    """The names and numbers of a size such as `kx3`; refuses a name that nothing has here."""
+    parts = name.id.split("x")
+    if len(parts) == 1 or not all(p in env.names or p.isdigit() for p in parts):
+        help = did_you_mean(name.id, env.names)
+        fail("A0202", f"no parameter `{name.id}` here", name.span, help or _sees(env), word=name.id)
+    return parts
+
+
+def check_names(expr: ex.Expr, env: Env) -> None:
+    """Refuse an expression that mentions a name nothing has here, whatever the values are."""
+    for part in ex.walk(expr):
+        if isinstance(part, ex.Name) and not (part.id in env.names or part.id in ("yes", "no") or env.words(part.id)):
+            _parts(part, env)
 
 
 def _whole(value: int) -> ex.Number:

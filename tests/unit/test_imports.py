@@ -29,7 +29,7 @@ ROOMS: dict[str, set[str]] = {
     "version": set(),
     "report": {"analysis", "diagnostics", "explanations", "ir", "version"},
     "api": {"analysis", "diagnostics", "elaborate", "ir", "spec", "syntax", "torch_backend"},
-    "checking": {"analysis", "api", "diagnostics", "ir", "report"},
+    "checking": {"analysis", "api", "diagnostics", "elaborate", "ir", "report"},
 }
 OUTSIDE: dict[str, set[str]] = {
     "report": {"matplotlib"},
