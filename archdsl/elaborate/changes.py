@@ -28,6 +28,7 @@ def apply_changes(body: t.Block, changes: t.Changes, definitions: Mapping[str, D
         if len(found) != 1:
             problem = f"no label `{name}` to change" if not found else f"`{name}` is not one place"
             fail("A0607", problem, change.label.span, did_you_mean(name, places.found))
+        _check_replacement(change, found[0], name)
         edits.setdefault(id(found[0]), []).append(change)
     edited = _Editor(edits).all(body.statements)
     if changes.facts:
@@ -35,8 +36,22 @@ def apply_changes(body: t.Block, changes: t.Changes, definitions: Mapping[str, D
     return t.Block(body.facts, tuple(edited), body.span)
 
 
+def _check_replacement(change: t.Change, place: _Place, name: str) -> None:
+    """An output stands for an output, and nothing else does."""
+    content = change.content.inline if isinstance(change.content, t.Line) else change.content
+    new, old = isinstance(content, t.Compound), isinstance(place, t.Compound)
+    if change.kind != "replace" or new == old:
+        return
+    problem = f"`{name}` is {'an' if old else 'no'} output"
+    fail("A0607", problem, change.label.span, f"`replace {'output ' if old else ''}{name}: ...`")
+
+
 def _text(path: Path) -> str:
     return ".".join("".join(p if isinstance(p, str) else "{}" for p in segment) for segment in path.segments)
+
+
+_Place = t.Item | t.Level | t.Compound
+"""What can be changed: an item, a level, an output."""
 
 
 class _Places:
@@ -44,7 +59,7 @@ class _Places:
 
     def __init__(self, definitions: Mapping[str, Definition]) -> None:
         self.definitions = definitions
-        self.found: dict[str, list[t.Item | t.Level]] = {}
+        self.found: dict[str, list[_Place]] = {}
         self.counts: dict[str, int] = {}
         self.uncertain: set[str] = set()
         self.loose: set[str] = set()
@@ -65,6 +80,10 @@ class _Places:
                 self.visit(otherwise, False, named)
             case t.Block(statements=statements):
                 self.visit_all(statements, certain, named)
+            case t.Compound(head=t.Output(label=label), body=body):
+                self.note(_text(label), node)
+                alone = isinstance(body, t.Chain) and len(body.items) == 1
+                self.visit(body, certain, named and alone)
             case t.Compound(head=head, body=body):
                 self.visit(body, certain and not isinstance(head, t.For | t.ForRows), named)
             case t.Level(label=label, body=body):
@@ -113,7 +132,7 @@ class _Places:
         self.loose |= inner.loose
         self.uncertain |= inner.uncertain
 
-    def note(self, name: str, node: t.Item | t.Level) -> None:
+    def note(self, name: str, node: _Place) -> None:
         self.found.setdefault(name, []).append(node)
 
 
@@ -140,7 +159,8 @@ class _Editor:
                 inside = replace(node, body=self.under(node.body))
                 return self.around(node, [inside])
             case t.Compound():
-                return [replace(node, body=self.under(node.body))]
+                inside = replace(node, body=self.under(node.body))
+                return self.around(node, [inside])
             case _:
                 return [node]
 
@@ -161,7 +181,7 @@ class _Editor:
     def one(self, statements: list[t.Statement], span: Span) -> t.Block | t.Statement:
         return statements[0] if len(statements) == 1 else t.Block((), tuple(statements), span)
 
-    def around(self, node: t.Item | t.Level, inside: list[t.Statement]) -> list[t.Statement]:
+    def around(self, node: _Place, inside: list[t.Statement]) -> list[t.Statement]:
         """What stands in a node's place after the changes to it."""
         before: list[t.Statement] = []
         after: list[t.Statement] = []

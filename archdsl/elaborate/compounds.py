@@ -18,6 +18,7 @@ from .arguments import bind_operator
 from .builder import Builder, Made
 from .labels import Labels, Target
 from .loops import loop_of, repeat
+from .outputs import declared
 from .references import look
 
 Under = t.Block | t.Inline
@@ -205,7 +206,7 @@ def side_output(b: Builder, head: t.Output, body: Under, x: int, span: Span) -> 
     if items:  # one inside a join or a residual is not the output's own: then the output is a level, too
         nodes = named_like if named_like != nodes else [g.Level(label, tuple(nodes), y, span)]
     b.labels.define(segments, Target(y, head.span, scope, nodes[0] if nodes else None))
-    return [g.SideOutput(label.text, head.training, tuple(nodes), y, span)], x
+    return [g.SideOutput(declared(b, scope.path), head.training, tuple(nodes), y, span)], x
 
 
 def _labelled(nodes: list[g.Node], item: g.Node, label: g.Label) -> list[g.Node]:

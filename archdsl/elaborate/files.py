@@ -118,6 +118,7 @@ def merge(base: Spec, own: Spec) -> Spec:
         parameters={**base.parameters, **own.parameters},
         parameter_spans={**base.parameter_spans, **own.parameter_spans},
         inputs=own.inputs or base.inputs,
+        outputs=own.outputs or base.outputs,
         defaults=defaults,
         default_spans={**base.default_spans, **own.default_spans},
         tables={**tables, **own.tables},

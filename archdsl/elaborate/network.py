@@ -17,6 +17,7 @@ from .body import BodyBuilder
 from .builder import Builder
 from .claims import count_claim
 from .entry import bind_sizes, input_shapes, known_sizes, spec_span, symbols_of
+from .outputs import ordered
 from .parameters import Parameters, claiming_rows, root_of, same
 from .session import File, Given, Session
 
@@ -38,6 +39,7 @@ class Elaborator(Session):
             tuple(_dialects(spec)),
             (*row_claims(spec, file.parameters, overrides), *root.claims),
             spec.file.name,
+            self.outputs,
         )
 
     def opened(self, file: File) -> None:
@@ -71,6 +73,8 @@ class Elaborator(Session):
         self.trail.extend(used)
         try:
             body, output = builder.block(spec.layers, ids[0])
+            if len(self.calls) == 1:
+                self.outputs = ordered(builder, spec.outputs, output)
         finally:
             self.calls.pop()
             del self.trail[len(self.trail) - len(used) :]

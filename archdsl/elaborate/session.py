@@ -93,6 +93,9 @@ class Session(ABC):
         """What led to where elaboration is, the outermost first; said only when there is a mistake."""
         self.calls: list[tuple[int, str]] = []
         self.claiming: Spec | None = None
+        self.side_outputs: list[str] = []
+        """The labels of the network's further outputs, as far as they are made."""
+        self.outputs: tuple[str, ...] = ()
         self.sizes: Mapping[str, Bound] = {}
         self._files: dict[object, File] = {}
 

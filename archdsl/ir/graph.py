@@ -61,6 +61,8 @@ class Network:
     dialects: tuple[Dialect, ...] = ()
     claims: tuple[Claim, ...] = ()
     file: str = ""
+    outputs: tuple[str, ...] = ()
+    """The outputs' names in the order in which they are given; empty: the main one, then the others as written."""
 
     @property
     def inputs(self) -> dict[str, Shape]:
@@ -100,6 +102,7 @@ class Network:
             parameters=self.parameters,
             dialects=self.dialects,
             claims=self.claims,
+            outputs=self.outputs,
         )
 
 

@@ -6,6 +6,7 @@
     "files": ["resnet.yaml"],             names of the texts that spans speak of; the texts are not stored
     "parameters": {"depth": 50, ...},     the choice that was made
     "dialects": [...], "claims": [...],
+    "outputs": ["logits", "aux"],         their names, the main one first; only where the spec lists them
     "root": 9,                            the instance that is the whole network
     "scopes": [{"file", "title", "source", "names": {...}}, ...],
     "instances": [...]                    what is called stands before what calls it
@@ -42,6 +43,7 @@ from ..diagnostics import SourceFile
 from .graph import Network
 from .json_codec import (
     INT,
+    SEGMENT,
     TEXT,
     Codec,
     IRFormatError,
@@ -56,6 +58,7 @@ from .json_codec import (
     wrong,
 )  # fmt: skip
 from .json_tables import CLAIMS, DIALECT, INSTANCE, NAMES, SCHEMA, SCOPE
+from .lookup import side_outputs
 from .nodes import Instance
 from .verify import VerifyError, verify
 
@@ -68,6 +71,7 @@ _CODECS = {
     "dialects": tuple_of(DIALECT),
     "claims": CLAIMS,
 }
+_OUTPUTS = tuple_of(SEGMENT, 1)
 _FIELDS = ("schema", *_CODECS, "files", "root", "scopes", "instances")
 
 
@@ -124,7 +128,7 @@ def _read_network(value: Json) -> Network:
         if name not in parts:
             wrong(f"the field {name!r} is missing")
     for name in parts:
-        if name not in _FIELDS:
+        if name not in (*_FIELDS, "outputs"):
             wrong(f"there is no field {shown(name)} here")
     r = Reader()
     _read_tables(r, parts)
@@ -132,7 +136,11 @@ def _read_network(value: Json) -> Network:
     number: int = _field(r, parts, "root", INT)
     if not 0 <= number < len(r.instances):
         wrong(f"there is no instance {number} to be the root")
-    return Network(root=r.instances[number], **found)
+    outputs: tuple[str, ...] = _field(r, parts, "outputs", _OUTPUTS) if "outputs" in parts else ()
+    others = sorted(output.name for output in side_outputs(r.instances[number].body))
+    if outputs and (sorted(outputs[1:]) != others or outputs[0] in others):
+        wrong("the outputs are not the main one and then those that the root makes")
+    return Network(root=r.instances[number], outputs=outputs, **found)
 
 
 def _read_tables(r: Reader, parts: dict[str, Json]) -> None:

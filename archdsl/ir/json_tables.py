@@ -226,6 +226,7 @@ def document(
     parameters: Mapping[str, Constant],
     dialects: Sequence[Dialect],
     claims: Sequence[Claim],
+    outputs: Sequence[str] = (),
 ) -> str:
     """A network as JSON text; tables have one entry a line. Raises IRFormatError for expressions beyond all measure."""
     w = Writer()
@@ -239,6 +240,7 @@ def document(
             "parameters": NAMES.write(w, parameters),
             "dialects": tuple_of(DIALECT).write(w, dialects),
             "claims": CLAIMS.write(w, claims),
+            **({"outputs": list(outputs)} if outputs else {}),
             "root": w.instance(root),
         }
         scopes = [SCOPE.write(w, scope) for _, scope in w.scopes.values()]

@@ -111,6 +111,17 @@ def parts(node: Node) -> Body:
     return tuple(inner for arm in arms(node) for inner in arm.body)
 
 
+def side_outputs(body: Body) -> Iterator[SideOutput]:
+    """The further outputs that a body makes, in the order written."""
+    for node in body:
+        if isinstance(node, SideOutput):
+            yield node
+        elif isinstance(node, Level | Reuse):
+            yield from side_outputs(node.body)
+        elif not isinstance(node, Invoke):
+            yield from side_outputs(parts(node))
+
+
 def named(body: Body) -> Iterator[Layer | Invoke | Level]:
     """The layers, modules and levels of a body, through whatever has no name."""
     for node in body:

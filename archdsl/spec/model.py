@@ -169,6 +169,7 @@ class Spec:
     parameters: dict[str, Cell] = field(default_factory=dict[str, Cell])
     parameter_spans: dict[str, Span] = field(default_factory=dict[str, Span])
     inputs: dict[str, t.InputShape] = field(default_factory=dict[str, t.InputShape])
+    outputs: dict[str, Cell] = field(default_factory=dict[str, Cell])
     defaults: dict[str, tuple[t.Argument, ...]] = field(default_factory=dict[str, tuple[t.Argument, ...]])
     default_spans: dict[str, Span] = field(default_factory=dict[str, Span])
     tables: dict[str, Table] = field(default_factory=dict[str, Table])
@@ -223,6 +224,7 @@ _SCHEMAS: dict[type, Callable[[], CoreSchema]] = {
         parameters=_dict_of(_IDENTIFIER, Cell),
         parameter_spans=_dict_of(cs.str_schema(), Span),
         inputs=_dict_of(_IDENTIFIER, t.InputShape),
+        outputs=_dict_of(_IDENTIFIER, Cell),
         defaults=cs.dict_schema(cs.str_schema(), _ARGUMENTS),
         default_spans=_dict_of(cs.str_schema(), Span),
         tables=_dict_of(_IDENTIFIER, Table),

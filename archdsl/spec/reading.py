@@ -84,6 +84,12 @@ class _Reader:
             if shape is not None:
                 self.found["inputs"][entry.key] = shape
 
+    def _output(self, section: Section) -> None:
+        for entry in _entries(section):
+            cell = self.attempt(read_cell, entry.value)
+            if cell is not None:
+                self.found["outputs"][entry.key] = cell
+
     def _default(self, section: Section) -> None:
         for entry in _entries(section):
             arguments = self.attempt(parse_arguments, entry.value)

@@ -30,6 +30,7 @@ _SHOW: dict[str, Callable[[str], str]] = {
     "use": spacing.link,
     "parameters": spacing.cell,
     "default": lambda text: spacing.line(text, "defaults"),
+    "output": spacing.cell,
     "input": lambda text: spacing.line(text, "shape"),
 }
 # Where comments stand at least, where it is not with the facts.

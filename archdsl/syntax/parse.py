@@ -275,6 +275,10 @@ def _joined(names: ParseNode) -> str:
 
 
 def _label_of(statement: t.Statement) -> ex.Path | None:
+    if isinstance(statement, t.Line) and isinstance(statement.inline, t.Compound):
+        statement = statement.inline
+    if isinstance(statement, t.Compound) and isinstance(statement.head, t.Output):
+        return statement.head.label
     if isinstance(statement, t.Level):
         return statement.label
     if isinstance(statement, t.Line) and isinstance(statement.inline, t.Level):

@@ -20,6 +20,7 @@ HEADINGS = {
     "use": "name",
     "parameters": "none",
     "input": "none",
+    "output": "none",
     "default": "none",
     "table": "name",
     "map": "name",
@@ -30,7 +31,7 @@ HEADINGS = {
     "names": "name",
 }
 PLANNED = ("operator",)
-ENTRY_SECTIONS = ("parameters", "default", "input")
+ENTRY_SECTIONS = ("parameters", "default", "input", "output")
 LINE_SECTIONS = ("network", "source", "extends", "use")
 EXAMPLES = {
     "use": "use resnet: resnet.yaml",

@@ -64,7 +64,7 @@ class _Contents:
             if key.keyword in ENTRY_SECTIONS and value.block:
                 value = self._reread(value)
         if isinstance(value, Scalar):
-            if key.keyword in ("parameters", "default"):
+            if key.keyword in ("parameters", "default", "output"):
                 self._refuse_kind(key, "`name: value` lines", value.span)
                 return None
             return self._fragment(value, key.span.line)

@@ -76,7 +76,9 @@ class ClassWriter(WalkWriter):
         """The main output alone, or with the side outputs; alone, too, where they are for training only and this is not."""
         if not self.sides:
             return [py.Return(code)]
-        full = py.Call(py.Name(self.emitter.outputs(self)), (code, *(py.Name(n) for n, _ in self.sides)))
+        codes = {name: py.Name(name) for name, _ in self.sides}
+        given = (codes.get(field, code) for field in self.emitter.output_fields(self))
+        full = py.Call(py.Name(self.emitter.outputs(self)), tuple(given))
         if not all(training for _, training in self.sides):
             return [py.Return(full)]
         return [py.If(py.Name("self.training"), (py.Return(full),)), py.Return(code)]

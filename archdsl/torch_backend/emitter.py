@@ -220,11 +220,19 @@ class Emitter:
         if id(writer) not in self.tuples:
             name = self.class_name(f"{writer.name}Outputs", "Outputs")
             tensor = py.Name("Tensor")
-            fields = [py.Declare(self.main_output(writer), tensor)]
-            for side, training in writer.sides:
-                fields.append(py.Declare(side, py.Bin("|", tensor, py.Lit(None)) if training else tensor))
+            sides = dict(writer.sides)
+            fields = [
+                py.Declare(field, py.Bin("|", tensor, py.Lit(None)) if sides.get(field) else tensor)
+                for field in self.output_fields(writer)
+            ]
             self.tuples[id(writer)] = py.ClassDef(name, (py.Name("NamedTuple"),), tuple(fields))
         return self.tuples[id(writer)].name
+
+    def output_fields(self, writer: ClassWriter) -> tuple[str, ...]:
+        """The names of the outputs as the network gives them; unless the spec says otherwise the main one comes first."""
+        if self.network.outputs:
+            return tuple(map(variable_name, self.network.outputs))
+        return (self.main_output(writer), *(side for side, _ in writer.sides))
 
     def main_output(self, writer: ClassWriter) -> str:
         """What the main output is called among others: a classifier's are logits."""
