@@ -2,9 +2,10 @@
 
     python benchmarks/fuzz.py --count 1000000 --jobs 2 --resume state.json
 
-Bytes or words of a bundled spec are changed; the text is read, checked in every variant, analysed, emitted as source,
-formatted, and written as JSON and read back. Each input has 2 s of the processor's time and 256 MB. What fails is kept
-under tests/cases/fuzz, where the tests replay it. Exit code: 0 no failure, 1 failures, 130 interrupted (`--resume` goes on).
+Bytes or words of a spec, bundled or printed in the documents, are changed; the text is read, checked in every variant,
+analysed, emitted as source, formatted, and written as JSON and read back. Each input has 2 s of the processor's time and
+256 MB. What fails is kept under tests/cases/fuzz, where the tests replay it. `benchmarks/fuzz_guided.py` does the same led
+by coverage. Exit code: 0 no failure, 1 failures, 130 interrupted (`--resume` goes on).
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class Site:
         return replace(self, label=None, x=x)
 
 
-_UNKNOWN = Shape("vector", (0,))  # stands in an instance whose body has a mistake; no network with one is given out
+UNKNOWN = Shape("vector", (0,))  # stands in an instance whose body has a mistake; no network with one is given out
 
 
 class _Within:
@@ -263,7 +263,7 @@ class Builder(ABC):
             formals=formals,
             entry=entry,
             entry_names=entry_names,
-            shapes=tuple(shape or _UNKNOWN for shape in self.shapes),
+            shapes=tuple(shape or UNKNOWN for shape in self.shapes),
             body=tuple(body),
             output=output,
             claims=tuple(self.claims),

@@ -13,7 +13,7 @@ from ..ir.lookup import named, value_inside
 from ..ir.operator import Tensor
 from ..ir.shapes import Shape
 from ..syntax import tree as t
-from .builder import Builder, Made
+from .builder import UNKNOWN, Builder, Made
 from .labels import Target
 
 _Arrays = list[tuple[Dim, ...]]
@@ -95,7 +95,7 @@ def _arrays(body: g.Body, shapes: Sequence[Shape | None]) -> _Arrays | None:
     for node in named(body):
         if isinstance(node, g.Layer):
             inputs = [shape for v in node.inputs if (shape := shapes[v]) is not None]
-            if len(inputs) < len(node.inputs):
+            if len(inputs) < len(node.inputs) or UNKNOWN in inputs:
                 return None
             found.extend(tensor.shape for tensor in node.operator.tensors(*inputs))
             continue

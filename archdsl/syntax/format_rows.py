@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import field
 from itertools import groupby, takewhile
 
-from lark import Token
-
 from ..records import dataclass
 from .format_spacing import FACTS, cell, depth_change, gaps, is_arrow, lex, word
+from .lalr import Token
 
 STEP = 2
 FACT_COLUMN = 60

@@ -1,4 +1,4 @@
-"""Canonical blanks between the tokens of a line, after lark's own tokens, so that the grammar alone says what is what.
+"""Canonical blanks between the tokens of a line, after the parser's own tokens, so that the grammar alone says what is what.
 
 One blank around arrows, comparisons, `+` and `-`; none around `^`, `..`, `=`, nor inside braces and the dimensions of a
 shape. Products are tight (`C/2`, `anchors*classes`), except beside a power (`width * 2^(i-1)`).
@@ -10,11 +10,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import field
 
-from lark import Token
-from lark.exceptions import UnexpectedInput
-
 from ..records import dataclass
-from .tables import lark
+from .lalr import Refused, Token
+from .tables import driver
 
 FACTS = "=>"
 _OPENING = frozenset({"LSQB", "LPAR", "FUNC"})
@@ -34,12 +32,9 @@ _BRACES = re.compile(r'"[^"\n]*"|\{([^{}\n]*)\}')
 def lex(text: str, start: str) -> list[Token]:
     """The tokens of a text that begins with the rule `start`.
 
-    Raises lark's `UnexpectedInput` if the text is not of that rule.
+    Raises `Refused` if the text is not of that rule.
     """
-    state = lark().parse_interactive(text, start=start)  # type: ignore[reportUnknownMemberType]
-    tokens = list(state.iter_parse())
-    state.feed_eof(tokens[-1] if tokens else None)  # type: ignore[reportUnknownMemberType]
-    return tokens
+    return driver().tokens(text, start)
 
 
 def is_arrow(token: Token) -> bool:
@@ -134,7 +129,7 @@ def cell(text: str) -> str:
         return text
     try:
         shown = expression(text)
-    except UnexpectedInput:
+    except Refused:
         return text
     return text if _WORDLIKE.fullmatch(shown) else shown  # `- d` does not become the word `-d`
 

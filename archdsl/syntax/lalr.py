@@ -169,6 +169,12 @@ class Parser:
         """The tree of a text; raises Refused."""
         return _Run(self, text, start).run()
 
+    def tokens(self, text: str, start: str) -> list[Token]:
+        """The tokens of a text, with those for indentation; raises Refused."""
+        run = _RecordingRun(self, text, start)
+        run.run()
+        return run.tokens
+
 
 class _Run:
     """One text being parsed."""
@@ -275,6 +281,18 @@ class _Run:
             del values[-size:]
         values.append(rule.node(children))
         stack.append(self.parser.states[stack[-1]][1][rule.origin])
+
+
+class _RecordingRun(_Run):
+    """A run that keeps what it was fed."""
+
+    def __init__(self, parser: Parser, text: str, start: str) -> None:
+        super().__init__(parser, text, start)
+        self.tokens: list[Token] = []
+
+    def _feed(self, token: Token) -> None:
+        super()._feed(token)
+        self.tokens.append(token)
 
 
 def _token(text: str, kind: str, line: int, column: int, end_line: int, end_column: int) -> Token:

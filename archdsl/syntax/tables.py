@@ -3,9 +3,8 @@
     python -m archdsl.syntax.tables
 
 writes them anew after a change of `grammar.lark`. There are two files. `grammar.json` drives the parser of
-`syntax.lalr`. `grammar.tables` is lark's own form, for lark itself, which says what is wrong with a text and gives the
-formatter its tokens; it is a pickle, read from this package alone and from nowhere a user or a spec can name. Tables of
-another grammar are not used.
+`syntax.lalr`. `grammar.tables` is lark's own form, for lark itself, which says what is wrong with a text; it is a
+pickle, read from this package alone and from nowhere a user or a spec can name. Tables of another grammar are not used.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def driver() -> Parser:
 
 @cache
 def lark() -> Lark:
-    """lark's parser of the grammar: its errors say what is wrong with a text, its tokens are the formatter's."""
+    """lark's parser of the grammar: its errors say what is wrong with a text."""
     from . import lark_tables
 
     return lark_tables.load()

@@ -121,9 +121,9 @@ class LayerWriter(LookWriter):
             for at, s in enumerate(first.args)
         )
         kwargs: list[tuple[str, py.Expr]] = []
-        for at, (keyword, slot, default) in enumerate(first.kwargs):
+        for at, (keyword, slot, _) in enumerate(first.kwargs):
             values = {n: c.kwargs[at][1].value for n, c in calls.items()}
-            if any(v != default for v in values.values()):
+            if any(v != calls[n].kwargs[at][2] for n, v in values.items()):
                 kwargs.append((keyword, self.formulas.render(values, self.source(layer, slot, inputs), keyword)))
         self.emitter.use(first.name)
         return py.Call(py.Name(first.name), args if x is None else (x, *args), tuple(kwargs))

@@ -199,7 +199,7 @@ class Runner:
                 raise Rule("the arrays used again have other shapes")
         self.at += 1
         found = self.modules[self.at - 1]
-        return self.anew(found, make()) if self.reusing and anew else found
+        return self.anew(found, make()) if self.reusing and (anew or not found.state_dict()) else found
 
     @staticmethod
     def anew(there: nn.Module, made: nn.Module) -> nn.Module:

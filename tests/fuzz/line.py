@@ -1,6 +1,6 @@
 """Mutated specs through the whole line: what any of them may do is be refused by a diagnostic with a place, or work.
 
-A case is an integer: its seed says which bundled spec, which mutations of its bytes or its words, which container. So a
+A case is an integer: its seed says which spec, bundled or printed in the documents, which mutations of its bytes or its words, which container. So a
 failure is found again from its seed, and kept as a text under tests/cases/fuzz, where `test_fuzz.py` replays it.
 """
 
@@ -25,10 +25,12 @@ from archdsl.syntax.containers import decode
 from archdsl.syntax.formatter import format_spec
 from archdsl.torch_backend.emitter import emit_source
 
-CASES = Path(__file__).parents[1] / "cases" / "fuzz"
+ROOT = Path(__file__).parents[2]
+CASES = ROOT / "tests" / "cases" / "fuzz"
 SECONDS = 2.0
 MEGABYTES = 256
 _WORD = re.compile(r"\w+|\s+|[^\w\s]+")
+_FENCE = re.compile(r"^```((?:arch|yaml|layers|error)\b[^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _STRANGE = [
     "0", "1", "-1", "2", "3x3", "99999999999", "10^18", "1e9", "0.5", "1/3", "C", "T", "CxHxW", "yes", "no", "[", "]", "(", ")", "{", "}",
     "->", "=>", "@", "@x", ":", ",", "|", "-", "x", "#", '"', "'", "&a ", "*a", "!t ", "<<", "---", "%", "\t", "\n", "\n  ", "\n    ",
@@ -43,25 +45,42 @@ class Failure(Exception):
     """Something no input may bring about; the text says what and where."""
 
 
-def corpus() -> list[tuple[str, str]]:
+def bundled() -> list[tuple[str, str]]:
     """(suffix, text) of every bundled spec."""
     return [(p.suffix, p.read_text(encoding="utf-8")) for p in sorted(bundled_folder().iterdir())]
 
 
-_CORPUS: list[tuple[str, str]] = []
+def examples() -> list[tuple[str, str]]:
+    """(suffix, text) of every spec printed in the documents, the wrong ones too: small, and all of the notation."""
+    found: list[tuple[str, str]] = []
+    for page in ("docs/language.md", "archdsl/explanations.md"):
+        for fence in _FENCE.finditer((ROOT / page).read_text(encoding="utf-8")):
+            words, text = fence[1].split(), fence[2]
+            if words[0] == "layers":
+                shape = next(word.partition("=")[2] for word in words if word.startswith("input="))
+                text = f"input: {shape}\nlayers:\n" + "".join(f"  {row}\n" for row in text.splitlines())
+            found.append((".yaml" if "yaml" in words else ".arch", text))
+    return found
+
+
+_BUNDLED: list[tuple[str, str]] = []
+_EXAMPLES: list[tuple[str, str]] = []
+_WHOLE = 0.08
+"""How many cases begin with a whole bundled spec: it takes ten times as long as a small one."""
 
 
 def mutated(seed: int) -> tuple[str, bytes]:
     """(suffix, bytes) of a case."""
-    if not _CORPUS:
-        _CORPUS.extend(corpus())
+    if not _BUNDLED:
+        _BUNDLED.extend(bundled())
+        _EXAMPLES.extend(examples())
     draw = random.Random(seed)
-    suffix, text = draw.choice(_CORPUS)
+    suffix, text = draw.choice(_BUNDLED if draw.random() < _WHOLE else _EXAMPLES)
     if draw.random() < 0.1:
         suffix = ".arch" if suffix == ".yaml" else ".yaml"
     if draw.random() < 0.2:
         return suffix, _bytes(draw, text.encode())
-    return suffix, _words(draw, text).encode("utf-8", "surrogatepass")
+    return suffix, by_words(draw, text).encode("utf-8", "surrogatepass")
 
 
 def _bytes(draw: random.Random, data: bytes) -> bytes:
@@ -81,8 +100,8 @@ def _bytes(draw: random.Random, data: bytes) -> bytes:
     return bytes(found)
 
 
-def _words(draw: random.Random, text: str) -> str:
-    words = _WORD.findall(text)
+def by_words(draw: random.Random, text: str) -> str:
+    words = _WORD.findall(text) or [" "]
     for _ in range(draw.choice((1, 1, 1, 2, 3, 8))):
         at = draw.randrange(len(words))
         kind = draw.randrange(7)
@@ -206,7 +225,7 @@ def attempt(suffix: str, data: bytes, seconds: float = SECONDS) -> tuple[str, st
         return "failed", f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.name})"[:300]
 
 
-def keep(seed: int, suffix: str, data: bytes) -> Path:
+def keep(seed: int | str, suffix: str, data: bytes) -> Path:
     """The case as a file; one that fails the same stays one file by its seed."""
     CASES.mkdir(parents=True, exist_ok=True)
     path = CASES / f"{seed}{suffix}"
