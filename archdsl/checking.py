@@ -13,6 +13,7 @@ from .ir.graph import Network
 from .ir.keys import state_keys
 from .ir.shapes import Constant
 from .ir.weights import check_dialects
+from .lint import warnings
 from .records import dataclass
 from .report.constants import constant_text
 from .report.facts import fact_diagnostic
@@ -22,12 +23,14 @@ _MOST_PLACES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What became of one file: its network's title, how many variants were tried, their facts, and what is wrong."""
+    """What became of one file: its network's title, how many variants were tried, their facts, what is wrong, and what is
+    probably a slip, which is asked only where nothing is wrong."""
 
     title: str
     variants: int
     facts: tuple[FactResult, ...]
     diagnostics: tuple[Diagnostic, ...]
+    warnings: tuple[Diagnostic, ...] = ()
 
 
 def check_project(project: Project) -> Checked:
@@ -55,7 +58,10 @@ def check_project(project: Project) -> Checked:
     if len(networks) == len(seen):
         for diagnostic in check_dialects(networks):
             collector.add(diagnostic)
-    return Checked(project.spec.network, len(seen), tuple(facts), tuple(_in_order(collector.diagnostics)))
+    found: list[Diagnostic] = []
+    if networks and all(d.code == "A0702" for d in collector.diagnostics):
+        found = warnings(project.spec, networks, project.reached)
+    return Checked(project.spec.network, len(seen), tuple(facts), tuple(_in_order(collector.diagnostics)), tuple(found))
 
 
 def _in_order(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:

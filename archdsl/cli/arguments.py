@@ -50,6 +50,7 @@ def _check(parser: Parser) -> None:
         default="text",
         help="how mistakes are written: for people, a line each, for programs, as annotations of GitHub",
     )
+    parser.add_argument("--strict", action="store_true", help="end with code 1 also if there are only warnings")
 
 
 def _analyze(parser: Parser) -> None:

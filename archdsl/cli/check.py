@@ -11,7 +11,7 @@ from .parser import Options
 
 
 def run(options: Options) -> int:
-    """Print a line a file and a total; 1 if anything fails, 2 if a file cannot be read."""
+    """Print a line a file and a total; 1 if anything fails (with --strict: or is warned of), 2 if a file cannot be read."""
     width = max(len(safe(name)) for name in options.files)
     results: list[Checked] = []
     unreadable = 0
@@ -25,6 +25,7 @@ def run(options: Options) -> int:
             continue
         results.append(checked)
         found.extend(checked.diagnostics)
+        found.extend(checked.warnings)
         if options.style == "text":
             print(f"{safe(name):{width}}  {_line(checked)}", flush=True)
     if options.style == "text":
@@ -32,7 +33,8 @@ def run(options: Options) -> int:
         show_diagnostics(found)
     else:
         _print_for_programs(found, options.style)
-    return 2 if unreadable else 1 if found else 0
+    wrong = any(options.strict or d.severity == "error" for d in found)
+    return 2 if unreadable else 1 if wrong else 0
 
 
 def _print_for_programs(found: list[Diagnostic], format: str) -> None:
@@ -60,6 +62,8 @@ def _line(checked: Checked) -> str:
         parts.append(facts_line(checked.facts))
     if mistakes:
         parts.append(plural(mistakes, "mistake"))
+    if checked.warnings:
+        parts.append(plural(len(checked.warnings), "warning"))
     return ", ".join(parts)
 
 
@@ -67,4 +71,6 @@ def _total(results: list[Checked]) -> str:
     facts = [fact for checked in results for fact in checked.facts]
     variants = sum(checked.variants for checked in results)
     held = facts_line(facts) if facts else "0 facts hold"
-    return f"{plural(len(results), 'file')}, {plural(variants, 'variant')}, {held}"
+    warnings = sum(len(checked.warnings) for checked in results)
+    warned = f", {plural(warnings, 'warning')}" if warnings else ""
+    return f"{plural(len(results), 'file')}, {plural(variants, 'variant')}, {held}{warned}"

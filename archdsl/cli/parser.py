@@ -40,6 +40,8 @@ class Options(argparse.Namespace):
     output: str | None
     force: bool
     style: str
+    strict: bool
+    fix: bool
     check: bool
     to: Literal["arch", "yaml"] | None
     weights: str

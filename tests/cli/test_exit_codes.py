@@ -210,3 +210,19 @@ def test_terminal_without_unicode():
     )
     assert ran.code == 0
     assert "R\\xe9seau" in ran.out
+
+
+def test_warnings_alone_are_0_unless_strict(run: Run):
+    spec = "input: 3x32x32\nparameters: {n: 1}\nlayers:\n  conv 3x3, 8 => 224 params\n"
+    ran = run("check", "-", stdin=spec)
+    assert ran.code == 0
+    assert ran.out.splitlines() == [
+        "-  1 variant, 1 fact holds, 1 warning",
+        "1 file, 1 variant, 1 fact holds, 1 warning",
+    ]
+    assert ran.err.startswith("-:2:14: warning[A1101]: parameter `n` changes nothing\n")
+    assert run("check", "--strict", "-", stdin=spec).code == 1
+    assert run("check", "--strict", "-", stdin=spec.replace("parameters: {n: 1}\n", "")).code == 0
+    for_programs = run("check", "--format", "github", "-", stdin=spec)
+    assert (for_programs.code, for_programs.out[:10]) == (0, "::warning ")
+    assert run("analyze", "-", stdin=spec).err == ""

@@ -191,7 +191,7 @@ def _built_on(spec: str, settings: Settings) -> Peer | None:
             image(3, 256, 256),
             run_theirs=lambda module, inputs: module.head(list(module.backbone(*inputs).values()))["cls_logits"],
         )
-    if spec == "resnet_dilated" and settings["stride_in"] == "3x3" and int(depth) >= 50:
+    if spec == "resnet_dilated" and int(depth) >= 50:
         return Peer(
             f"torchvision resnet{depth}, dilated",
             lambda: getattr(models, f"resnet{depth}")(replace_stride_with_dilation=[False, True, True]),

@@ -33,7 +33,8 @@ def mistakes(path: Path) -> list[Diagnostic]:
     """All that is wrong with a spec; what it extends or uses are bundled ones."""
     try:
         file = decode(path.name, path.read_bytes())
-        return list(check_project(Project(None, file, bundled_folder())).diagnostics)
+        checked = check_project(Project(None, file, bundled_folder()))
+        return [*checked.diagnostics, *checked.warnings]
     except SpecError as error:
         return list(error.diagnostics)
 

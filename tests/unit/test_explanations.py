@@ -23,7 +23,8 @@ def codes_of(example: Example) -> list[str]:
     """The codes that reading, building and checking a spec gives."""
     try:
         file = decode(f"spec.{example.container}", example.text.encode())
-        return [diagnostic.code for diagnostic in check_project(Project(None, file, bundled_folder())).diagnostics]
+        checked = check_project(Project(None, file, bundled_folder()))
+        return [diagnostic.code for diagnostic in (*checked.diagnostics, *checked.warnings)]
     except SpecError as error:
         return [diagnostic.code for diagnostic in error.diagnostics]
 

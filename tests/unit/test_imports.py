@@ -29,7 +29,8 @@ ROOMS: dict[str, set[str]] = {
     "version": set(),
     "report": {"analysis", "diagnostics", "explanations", "ir", "version"},
     "api": {"analysis", "diagnostics", "elaborate", "ir", "spec", "syntax", "torch_backend"},
-    "checking": {"analysis", "api", "diagnostics", "elaborate", "ir", "report"},
+    "checking": {"analysis", "api", "diagnostics", "elaborate", "ir", "lint", "report"},
+    "lint": {"diagnostics", "elaborate", "expr", "ir", "spec", "syntax"},
 }
 OUTSIDE: dict[str, set[str]] = {
     "report": {"matplotlib"},
