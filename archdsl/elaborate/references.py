@@ -117,7 +117,8 @@ def tied(b: Builder, ref: ex.Ref, name: str) -> tuple[tuple[str, ...], Tensor] |
         if not b.is_unknown(target):
             fail("A0504", f"`{'.'.join(path)}` has no `{name}` to share", ref.span)
         return None
-    return path, target.tensors[name]
+    owner = dict(target.node.tied).get(name) if isinstance(target.node, g.Layer) else None
+    return owner or path, target.tensors[name]
 
 
 def tie_problem(path: tuple[str, ...], other: Tensor, own: Tensor) -> str | None:

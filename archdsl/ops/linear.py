@@ -43,6 +43,11 @@ class Linear(Operator):
         return (inputs[0].features + (1 if self.bias else 0)) * self.width * self._places(output)
 
     def torch(self, *inputs: Shape) -> TorchForm:
+        if self.weight and self.bias:
+            sizes = slot(inputs[0].features, "features"), slot(self.width, "width")
+            return TorchForm(module=call("TiedLinear", *sizes), state=True)
+        if self.weight:
+            return TorchForm(function=call("F.linear"))
         made = call(
             "nn.Linear",
             slot(inputs[0].features, "features"),

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from ..ir.dims import Dim, compare, show
 from ..ir.operator import Operator, Refusal, Tensor, Tool, TorchForm, attribute, operator, position, switch
-from ..ir.reach import GLOBAL, Reach
+from ..ir.reach import GLOBAL, Reach, here
 from ..ir.shapes import Number, Shape
 from .formula import call, name, slot, times
 
@@ -215,11 +215,11 @@ class RmsNorm(Operator):
 
 @operator
 class GroupNorm(Operator):
-    """Normalisation over groups of channels and all places (Wu & He 2018)."""
+    """Normalisation over groups of channels and all places (Wu & He 2018); of a vector over groups of its features."""
 
     word = "gn"
     family = "normalisation"
-    accepts = ("map",)
+    accepts = ("map", "vector")
 
     groups: Dim = position("whole", "number of groups of channels")
     eps: Number = attribute("number", _EPS, "added to the variance", minimum=0)
@@ -230,6 +230,12 @@ class GroupNorm(Operator):
         if compare(inputs[0].features % self.groups, 0, "==") is False:
             message = f"{show(self.groups)} groups do not divide the {show(inputs[0].features)} channels"
             raise Refusal("A0406", message, argument="groups")
+        places = all(compare(n, 1, "==") is True for n in inputs[0].space)
+        if places and compare(inputs[0].features, self.groups, "==") is True:
+            message = (
+                f"gn has nothing to normalise over: in {inputs[0]} each of {show(self.groups)} groups is one number"
+            )
+            raise Refusal("A0404", message, "fewer groups; torch refuses it for one example", "groups")
         return inputs[0]
 
     def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
@@ -237,7 +243,7 @@ class GroupNorm(Operator):
         return (Tensor("weight", channels), Tensor("bias", channels)) if self.affine else ()
 
     def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
-        return (GLOBAL,)  # mean and variance are of all places
+        return (GLOBAL if inputs[0].space else here(0),)  # mean and variance are of all places
 
     def counted_by(self, tool: Tool, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         return output.count * (4 + self.affine) if tool == "fvcore" else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..expr import Binary, Function, Name
 from ..ir.dims import Dim, compare, show
-from ..ir.operator import MISSING, Operator, Refusal, Slot, Tensor, TorchCall, TorchForm, Work, operator, position
+from ..ir.operator import MISSING, Operator, Refusal, Slot, Tensor, TorchCall, TorchForm, Work, operator, position, tied
 from ..ir.reach import GLOBAL, Reach, reach_of, window
 from ..ir.shapes import Number, Shape
 from .formula import call, slot
@@ -12,7 +12,10 @@ from .formula import call, slot
 
 @operator
 class Embedding(Operator):
-    """A trained vector for each whole number: `T` numbers below `count` become a sequence `TxD`."""
+    """A trained vector for each whole number: `T` numbers below `count` become a sequence `TxD`.
+
+    With `weight` the vectors are the rows of another layer's matrix.
+    """
 
     word = "embedding"
     family = "sequence"
@@ -21,6 +24,7 @@ class Embedding(Operator):
 
     count: Dim = position("whole", "how many vectors there are")
     width: Dim = position("whole", "features of a vector")
+    weight: bool = tied("a label whose matrix this layer shares: `weight @output`")
 
     def output(self, *inputs: Shape) -> Shape:
         self.check_kind(inputs[0])
@@ -42,6 +46,8 @@ class Embedding(Operator):
         return output.count  # the vectors of the numbers that came
 
     def torch(self, *inputs: Shape) -> TorchForm:
+        if self.weight:
+            return TorchForm(function=call("F.embedding"))
         made = call("nn.Embedding", slot(self.count, "count"), slot(self.width, "width"))
         return TorchForm(module=made, state=True)
 

@@ -800,6 +800,19 @@ class Transpose(nn.Module):
         return x.transpose(1, 2)
 
 
+class TiedLinear(nn.Module):
+    """A linear layer whose matrix belongs to another layer; the bias is its own."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        bound = in_features**-0.5
+        bias = torch.empty(out_features).uniform_(-bound, bound)
+        self.bias = nn.Parameter(bias)
+
+    def forward(self, x: Tensor, weight: Tensor) -> Tensor:
+        return F.linear(x, weight, self.bias)
+
+
 def prepend(x: Tensor, vectors: Tensor) -> Tensor:
     """A sequence with trained vectors (1, k, d) in front."""
     return torch.cat([vectors.expand(x.shape[0], -1, -1), x], 1)

@@ -8,7 +8,6 @@ from .. import expr as ex
 from ..ir import graph as g
 from ..ir.names import Namer
 from ..ir.operator import Slot, TorchCall, TorchForm
-from ..ir.shapes import Shape
 from . import pycode as py
 from .formulas import FEATURES, NotEmittedError, UnmergeableError, number
 from .looks import LookWriter
@@ -35,7 +34,9 @@ class LayerWriter(LookWriter):
             self.install_array(layers, forms, inputs, path)
             code = self.fitting(inputs, lambda codes: self.with_array(form, codes[0], member_of(path)))
         elif first.tied:
-            code = self.fitting(inputs, lambda codes: self.tied_call(first, codes))
+            shared = tuple(py.Attr(self.member(where), name) for name, where in first.tied)
+            function = self.tied_function(layers, forms, inputs, path)
+            code = self.fitting(inputs, lambda codes: py.Call(function, (*codes, *shared)))
         elif form.trained is not None:
             calls = {n: f.trained for n, f in forms.items() if f.trained is not None}
             self.install(path, self.call(layers, calls, inputs, None))
@@ -218,15 +219,22 @@ class LayerWriter(LookWriter):
             return py.Call(py.Name(self.emitter.function(short, body)), (x,))
         return _formula(form.expression, {**names, "x": x})
 
-    def tied_call(self, layer: g.Layer, codes: Sequence[py.Expr]) -> py.Expr:
-        """A linear layer whose matrix is another's."""
-        if layer.operator.word != "linear" or any(
-            t.name == "bias" for t in layer.operator.tensors(Shape("vector", (1,)))
-        ):
-            raise NotEmittedError(f"{layer.operator.word} with a shared array")
-        (_, path), *_ = layer.tied
-        self.emitter.use("F.linear")
-        return py.Call(py.Name("F.linear"), (codes[0], py.Attr(self.member(path), "weight")))
+    def tied_function(
+        self,
+        layers: Mapping[int, g.Layer],
+        forms: Mapping[int, TorchForm],
+        inputs: Sequence[Value],
+        path: tuple[str, ...],
+    ) -> py.Expr:
+        """What is applied to the input and the arrays of another layer: a function, or a module with what is left."""
+        if len({f.module is None for f in forms.values()}) > 1:
+            raise UnmergeableError
+        function = next(iter(forms.values())).function
+        if function is None:
+            self.install(path, self.constructed(layers, forms, inputs))
+            return self.member(path)
+        self.emitter.use(function.name)
+        return py.Name(function.name)
 
     # -- modules
 

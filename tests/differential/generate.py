@@ -14,6 +14,8 @@ from .write import inline
 
 OFTEN = ("bn", "conv", "depthwise", "sepconv", "upconv", "maxpool", "avgpool", "linear", "attention", "lstm")
 """Words that come more often than others: those with rules."""
+LABELLED = {"identity": 1.0, "linear": 0.5, "embedding": 0.7}
+"""How often a layer has a label, where that is not a quarter of the time: an identity needs one, a matrix can be shared."""
 
 
 def plan(seed: int) -> Plan:
@@ -123,7 +125,7 @@ class _Generator:
             makers += [(3, self.residual), (4, self.join), (3, self.loop), (2, self.choice), (2, self.level)]
             makers += [(4, self.part)]
         if value.kind != "numbers" and scope.values:
-            makers += [(1, self.start), (1, self.gate)]
+            makers += [(2, self.start), (1, self.gate)]
         if value.kind != "numbers" and scope.items:
             makers += [(2, self.again)]
         if depth == 0 and scope.namer.path == () and value.kind != "numbers" and len(self.scratch.outputs) < 2:
@@ -149,12 +151,13 @@ class _Generator:
             fitting = [WORDS["rbf"]]
         elif random.random() < 0.6:
             fitting = [w for w in fitting if w.word in OFTEN] or fitting
-        word = random.choice(fitting)
+        shared = self.shared(value, scope) if random.random() < 0.3 else None
+        word = random.choice(fitting) if shared is None else WORDS[shared]
         given = word.propose(random, value)
         if word.word == "conv" and not given.get("groups") and random.random() < 0.12:
             given = {"connect": self.map(features(value), given["width"]), **given}
-        if word.word == "linear" and random.random() < 0.3:
-            given |= self.tie(value, scope)
+        if shared is not None or (word.word in ("linear", "embedding") and random.random() < 0.3):
+            given |= self.tie(value, scope, word.word)
         if word.word in ("crop", "resize") and random.random() < 0.5:
             like = [k for k, v in scope.values.items() if v.kind == "map" and v.tensor.dim() == value.tensor.dim()]
             kept = {name: way for name, way in given.items() if name not in ("size", "to")}
@@ -166,7 +169,7 @@ class _Generator:
             "is": "layer",
             "word": word.word,
             "args": given,
-            "label": self.label(scope, 1.0 if word.word == "identity" else 0.25),
+            "label": self.label(scope, LABELLED.get(word.word, 0.25)),
         }
 
     def mask(self, keys: Value, scope: Scope) -> dict[str, Any]:
@@ -184,18 +187,24 @@ class _Generator:
         self.made["maps"][name] = ["".join(row) for row in rows]
         return {"map": name}
 
-    def tie(self, value: Value, scope: Scope) -> dict[str, Any]:
+    def shared(self, value: Value, scope: Scope) -> str | None:
+        """The word of a layer that can have another's matrix here."""
+        word = {"numbers": "embedding", "vector": "linear", "sequence": "linear"}.get(value.kind)
+        return word if word is not None and self.tie(value, scope, word) else None
+
+    def tie(self, value: Value, scope: Scope, word: str) -> dict[str, Any]:
         fitting = [
-            (label, made.weight.shape)  # type: ignore[union-attr]
+            (label, rows, columns)
             for label, (node, start, _, _) in scope.items.items()
-            if node.get("word") in ("linear", "embedding") and "weight" not in node["args"]
-            for made in [self.scratch.modules[start]]
-            if made.weight.shape[1] == features(value)  # type: ignore[union-attr]
+            if node.get("word") in ("linear", "embedding")
+            for rows, columns in [self.scratch.modules[start].weight.shape]  # type: ignore[union-attr]
+            if (columns == features(value) if word == "linear" else rows >= (value.below or rows))
         ]
         if not fitting:
             return {}
-        label, shape = self.random.choice(fitting)
-        return {"width": shape[0], "weight": {"tied": label}}
+        label, rows, columns = self.random.choice(fitting)
+        sizes = {"width": rows} if word == "linear" else {"count": rows, "width": columns}
+        return sizes | {"weight": {"tied": label}}
 
     def expression(self, argument: Any, scope: Scope) -> Any:
         """Sometimes a whole number as it follows from a name that is known."""
@@ -399,7 +408,11 @@ class _Generator:
         return {"is": "level", "label": label, "body": nodes, "style": self.random.choice(("brackets", "block"))}
 
     def start(self, value: Value, scope: Scope, depth: int) -> Node | None:
+        """The value of a label; whole numbers where there are vectors for them that can be shared."""
+        numbers = [k for k, v in scope.values.items() if v.kind == "numbers" and self.tie(v, scope, "embedding")]
         fitting = [k for k, v in scope.values.items() if v.kind != "numbers"]
+        if depth == 0 and numbers:
+            fitting = numbers
         return {"is": "from", "of": self.random.choice(fitting)} if fitting else None
 
     def gate(self, value: Value, scope: Scope, depth: int) -> Node | None:

@@ -14,16 +14,34 @@ from torch import Tensor, nn
 from .words import Arguments, Function, Itself, Rule, Value, Word, divisors, features, maybe, space, word
 
 
-class _Tied(nn.Module):
+class _Shared(nn.Module):
+    """What has the matrix of another layer; that one, or the one it has it of, is none of its modules."""
+
+    def __init__(self, other: nn.Module) -> None:
+        super().__init__()
+        self.owner = other.owner if isinstance(other, _Shared) else [other]
+
+    @property
+    def weight(self) -> Tensor:
+        return self.owner[0].weight  # type: ignore[return-value]
+
+
+class _Tied(_Shared):
     """A linear layer with the matrix of another one."""
 
     def __init__(self, width: int, other: nn.Module, bias: bool) -> None:
-        super().__init__()
-        self.other = [other]
+        super().__init__(other)
         self.bias = nn.Parameter(torch.empty(width)) if bias else None
 
     def forward(self, value: Tensor) -> Tensor:
-        return F.linear(value, self.other[0].weight, self.bias)  # type: ignore[arg-type]
+        return F.linear(value, self.weight, self.bias)
+
+
+class _TiedVectors(_Shared):
+    """The vectors of whole numbers are the rows of another layer's matrix."""
+
+    def forward(self, value: Tensor) -> Tensor:
+        return self.weight[value]
 
 
 @word
@@ -51,7 +69,7 @@ class Embedding(Word):
     word = "embedding"
     kinds = ("numbers",)
     positions = ("count", "width")
-    covers = ("count", "width")
+    covers = ("count", "width", "weight")
 
     def propose(self, random: Random, value: Value) -> Arguments:
         return {"count": (value.below or 1) + random.choice((0, 0, 3)), "width": random.choice((2, 4, 6, 8, 12))}
@@ -59,6 +77,11 @@ class Embedding(Word):
     def layer(self, given: Arguments, value: Value) -> nn.Module:
         if value.below is not None and value.below > given["count"]:
             raise Rule("numbers without a vector")
+        other = given.get("weight")
+        if other is not None:
+            if tuple(other.weight.shape) != (given["count"], given["width"]):
+                raise Rule("a matrix of another shape")
+            return _TiedVectors(other)
         return nn.Embedding(given["count"], given["width"])
 
     def result(self, given: Arguments, value: Value, tensor: Tensor) -> Value:
@@ -108,7 +131,7 @@ class _LastAxis(nn.LayerNorm):
 @word
 class GroupNorm(Word):
     word = "gn"
-    kinds = ("map",)
+    kinds = ("map", "vector")
     positions = ("groups",)
     covers = ("groups", "eps", "affine")
     smallest = {"eps": 0}
@@ -116,6 +139,11 @@ class GroupNorm(Word):
     def propose(self, random: Random, value: Value) -> Arguments:
         given = {"groups": random.choice(divisors(features(value)))}
         return given | maybe(random, 0.3, eps=0.001) | maybe(random, 0.2, affine=False)
+
+    def check(self, given: Arguments, value: Value) -> None:
+        super().check(given, value)
+        if math.prod(space(value)) * features(value) == given["groups"]:
+            raise Rule("groups of one number, which torch refuses where there is one example")
 
     def layer(self, given: Arguments, value: Value) -> nn.Module:
         return nn.GroupNorm(given["groups"], features(value), given.get("eps", 1e-5), given.get("affine", True))

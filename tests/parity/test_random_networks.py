@@ -72,6 +72,18 @@ def test_every_word_occurs() -> None:
     assert left == set()
 
 
+def test_shared_matrices_occur() -> None:
+    """A linear layer with another's matrix, with a bias and without, and an embedding with another's."""
+    left = {("linear", True), ("linear", False), ("embedding", True)}
+    for seed in range(1000):
+        for node in walk(plan(seed)):
+            if isinstance(node.get("args", {}).get("weight"), dict):
+                left.discard((node["word"], node["args"].get("bias", True)))
+        if not left:
+            return
+    assert left == set()
+
+
 def test_seeds_are_stable() -> None:
     assert plan(7) == plan(7) != plan(8)
 
