@@ -172,10 +172,11 @@ def _dangerous(char: str) -> bool:
     return char != "\t" and unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp", "Cs", "Co")
 
 
-def render(diagnostic: Diagnostic, width: int | None = None) -> str:
+def render(diagnostic: Diagnostic, width: int | None = None, colour: bool = False) -> str:
     """The diagnostic as a person reads it: place, sentence, the line with a caret, help, the chain of calls.
 
-    With `width` no line is longer: sentences are wrapped, source lines cut around the caret.
+    With `width` no line is longer: sentences are wrapped, source lines cut around the caret. With `colour` a terminal
+    shows severity, carets and `help` in colours; nothing is said by them alone.
 
     >>> file = SourceFile("net.yaml", "layers: |\\n  covn 3x3, 8\\n")
     >>> place = Span(file, 2, 3, 2, 7)
@@ -185,16 +186,22 @@ def render(diagnostic: Diagnostic, width: int | None = None) -> str:
           |   ^^^^
       help: did you mean `conv`?
     """
-    parts = [_wrapped(str(diagnostic), width)]
+    severity, blue = ("33" if diagnostic.severity == "warning" else "31", "34") if colour else ("", "")
+    kind = f"{diagnostic.severity}[{diagnostic.code}]"
+    parts = [_wrapped(str(diagnostic), width).replace(kind, _painted(kind, severity), 1)]
     if diagnostic.span is not None:
-        parts.append(_excerpt(diagnostic.span, "^", width))
+        parts.append(_excerpt(diagnostic.span, "^", width, severity))
     for label in diagnostic.labels:
         parts.append(_wrapped(f"  {label.span}: {label.text}", width))
-        parts.append(_excerpt(label.span, "-", width))
+        parts.append(_excerpt(label.span, "-", width, blue))
     if diagnostic.help:
-        parts.append(_wrapped(f"  help: {diagnostic.help}", width))
+        parts.append(_wrapped(f"  help: {diagnostic.help}", width).replace("help:", _painted("help:", blue), 1))
     parts.extend(_wrapped(f"  {step.text} {step.span}", width) for step in diagnostic.trail)
     return "\n".join(part for part in parts if part)
+
+
+def _painted(text: str, colour: str) -> str:
+    return f"\x1b[1;{colour}m{text}\x1b[0m" if colour else text
 
 
 def _wrapped(text: str, width: int | None) -> str:
@@ -207,7 +214,7 @@ def _wrapped(text: str, width: int | None) -> str:
     return textwrap.fill(text, max(width, 20), subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
 
 
-def _excerpt(span: Span, mark: str, width: int | None) -> str:
+def _excerpt(span: Span, mark: str, width: int | None, colour: str) -> str:
     lines = span.file.lines
     if not 1 <= span.line <= len(lines):
         return ""
@@ -220,4 +227,5 @@ def _excerpt(span: Span, mark: str, width: int | None) -> str:
     head, token, tail = safe(line[window:start]), safe(line[start:end]), safe(line[max(start, end) : window + room])
     indent = "".join("\t" if c == "\t" else " " for c in head)
     gutter = f"{span.line:5}"
-    return f"{gutter} | {head}{token}{tail}".rstrip() + f"\n{' ' * len(gutter)} | {indent}{mark * max(1, len(token))}"
+    carets = _painted(mark * max(1, len(token)), colour)
+    return f"{gutter} | {head}{token}{tail}".rstrip() + f"\n{' ' * len(gutter)} | {indent}{carets}"

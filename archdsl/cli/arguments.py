@@ -50,6 +50,11 @@ def _check(parser: Parser) -> None:
         default="text",
         help="how mistakes are written: for people, a line each, for programs, as annotations of GitHub",
     )
+    parser.add_argument(
+        "--fix",
+        action="store_true",
+        help="first mend in place what is surely meant otherwise: notations of other languages",
+    )
     parser.add_argument("--strict", action="store_true", help="end with code 1 also if there are only warnings")
 
 

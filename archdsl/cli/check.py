@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import sys
+
 from ..checking import Checked, check_project
 from ..diagnostics import Diagnostic, SpecError, safe
 from ..report import facts_line
 from ..report.numbers import plural
-from .files import CommandError, open_project, print_exactly, show_diagnostics, show_failure
+from .files import CommandError, matching, open_project, print_exactly, show_diagnostics, show_failure
+from .fix import fix_file
 from .parser import Options
 
 
 def run(options: Options) -> int:
     """Print a line a file and a total; 1 if anything fails (with --strict: or is warned of), 2 if a file cannot be read."""
-    width = max(len(safe(name)) for name in options.files)
+    try:
+        files = matching(options.files)
+    except CommandError as failure:
+        show_failure(failure)
+        return 2
+    width = max(len(safe(name)) for name in files)
     results: list[Checked] = []
     unreadable = 0
     found: list[Diagnostic] = []
-    for name in options.files:
+    for name in files:
         try:
+            if options.fix:
+                fix_file(name)
             checked = _check_file(name)
         except CommandError as failure:
             show_failure(failure)
@@ -31,6 +41,9 @@ def run(options: Options) -> int:
     if options.style == "text":
         print(_total(results))
         show_diagnostics(found)
+        sure = sum(bool(d.fixes) for d in found)
+        if sure:
+            print(f"{sure} of these `archdsl check --fix` would mend", file=sys.stderr)
     else:
         _print_for_programs(found, options.style)
     wrong = any(options.strict or d.severity == "error" for d in found)

@@ -10,7 +10,7 @@ import stat
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from ..diagnostics import MAX_SHOWN, Diagnostic, SpecError, nearest, render, safe
 
@@ -54,16 +54,44 @@ def show_failure(failure: CommandError) -> None:
     print(f"archdsl: error: {safe(failure.message)}{help}", file=sys.stderr)
 
 
+def wants_colour(stream: TextIO) -> bool:
+    """Whether a stream is a terminal that shows colours; NO_COLOR and FORCE_COLOR decide before anything else."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR", "0") not in ("", "0"):
+        return True
+    if os.environ.get("TERM") == "dumb" or (sys.platform == "win32" and "WT_SESSION" not in os.environ):
+        return False
+    return stream.isatty()
+
+
 def show_diagnostics(diagnostics: Sequence[Diagnostic]) -> None:
     """Print diagnostics to standard error, at most 50 of them."""
     width = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
+    colour = wants_colour(sys.stderr)
     for diagnostic in diagnostics[:MAX_SHOWN]:
-        print(render(diagnostic, width), file=sys.stderr)
+        print(render(diagnostic, width, colour), file=sys.stderr)
     if len(diagnostics) > MAX_SHOWN:
         print(f"and {len(diagnostics) - MAX_SHOWN} more", file=sys.stderr)
     codes = {d.code for d in diagnostics[:MAX_SHOWN] if d.code != "A0702"}
     if len(codes) == 1:
         print(f"(`archdsl explain {codes.pop()}` says more)", file=sys.stderr)
+
+
+def matching(names: Sequence[str]) -> list[str]:
+    """The files that names and patterns mean, for a shell that leaves patterns alone; CommandError for one of none."""
+    from glob import glob
+
+    found: list[str] = []
+    for name in names:
+        if re.search(r"[*?\[]", name) and not os.path.exists(name):
+            matches = sorted(glob(name, recursive=True))
+            if not matches:
+                raise CommandError(f"no file matches `{name}`")
+            found.extend(matches)
+        else:
+            found.append(name)
+    return found
 
 
 # ---- reading --------------------------------------------------------------------------------------------------------
@@ -180,6 +208,11 @@ def write_file(name: str, text: str) -> None:
     Raises CommandError; what was there before is then untouched.
     """
     write_with(name, lambda path: _write_text(path, text))
+
+
+def write_bytes(name: str, data: bytes) -> None:
+    """As `write_file`, of bytes."""
+    write_with(name, lambda path: path.write_bytes(data))
 
 
 def write_with(name: str, write: Callable[[Path], object]) -> None:

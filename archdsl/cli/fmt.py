@@ -9,7 +9,7 @@ from typing import Literal
 from ..diagnostics import Collector, Diagnostic, SourceFile, SpecError, safe
 from ..elaborate.find import find_spec
 from ..syntax.containers import read_file
-from .files import CommandError, print_exactly, reading, show_diagnostics, show_failure, write_file
+from .files import CommandError, matching, print_exactly, reading, show_diagnostics, show_failure, write_file
 from .parser import Options
 
 
@@ -21,9 +21,14 @@ def run(options: Options) -> int:
     if options.check and (options.to or options.output):
         show_failure(CommandError("`--check` changes nothing: leave out `--to` and `-o`"))
         return 2
+    try:
+        files = matching(options.files)
+    except CommandError as failure:
+        show_failure(failure)
+        return 2
     code = 0
     found: list[Diagnostic] = []
-    for name in options.files:
+    for name in files:
         try:
             code = max(code, _format(name, options))
         except SpecError as error:

@@ -9,7 +9,7 @@ from functools import cache
 from typing import NoReturn
 
 from .. import expr as ex
-from ..diagnostics import Span, did_you_mean, fail, nearest
+from ..diagnostics import Edit, Span, did_you_mean, fail, nearest
 from ..ir.dims import Poly, compare
 from ..ir.evaluate import Env, describe, evaluate
 from ..ir.operator import Argument, Operator
@@ -20,6 +20,8 @@ from ..syntax import tree as t
 from .session import File
 
 _KEYWORDS = {"global_": "global"}
+_OTHER_VALUES = frozenset({"axis"})
+"""Synonyms whose values are not written as here."""
 
 
 @dataclass(slots=True)
@@ -149,14 +151,18 @@ def _shown(name: str) -> str:
     return _KEYWORDS.get(name, name)
 
 
-def _alone(argument: Argument, given: t.Pair) -> str | None:
-    """How a flag or switch with `True` or `False` behind it is written."""
+def _alone(argument: Argument, given: t.Pair) -> tuple[str | None, str | None]:
+    """How a flag or switch with `True` or `False` behind it is written: said, and the text itself."""
     word = given.value.id.lower() if isinstance(given.value, ex.Name) else ""
     if word not in ("true", "false", "yes", "no"):
-        return None
+        return None, None
     if argument.use == "flag":
-        return f"write `{given.name}`" if word in ("true", "yes") else "leave it out: it is not so unless it is said"
-    return f"write `no {given.name}`" if word in ("false", "no") else "leave it out: it is so unless `no` is said"
+        if word in ("true", "yes"):
+            return f"write `{given.name}`", given.name
+        return "leave it out: it is not so unless it is said", None
+    if word in ("false", "no"):
+        return f"write `no {given.name}`", f"no {given.name}"
+    return "leave it out: it is so unless `no` is said", given.name
 
 
 def _usage(cls: type[Operator]) -> str:
@@ -327,9 +333,13 @@ class Binder(_Values):
                 help = "widths by stage are columns of a table: `for each row of T:`"
                 fail("A0111", "a list has no index", argument.value.span, help)
             help = self._meant(argument.name, list(self.known))
-            fail("A0203", f"{self.cls.word} has no argument `{argument.name}`", argument.name_span, help)
+            synonym = self._synonym(argument.name)
+            fixes = [Edit(argument.name_span, synonym)] if synonym and argument.name not in _OTHER_VALUES else []
+            fail("A0203", f"{self.cls.word} has no argument `{argument.name}`", argument.name_span, help, fixes=fixes)
         if named.use in ("flag", "switch"):
-            fail("A0310", f"`{argument.name}` stands alone, without a value", argument.span, _alone(named, argument))
+            help, written = _alone(named, argument)
+            fixes = [] if written is None else [Edit(argument.span, written)]
+            fail("A0310", f"`{argument.name}` stands alone, without a value", argument.span, help, fixes=fixes)
         self.assign(named, argument.value, argument.span)
 
     def _meant(self, name: str, known: list[str]) -> str | None:
@@ -337,13 +347,15 @@ class Binder(_Values):
         following = FOLLOWING.get(name.lower())
         if following is not None and name not in known:
             return following
-        for synonym in ARGUMENT_SYNONYMS.get(name.lower(), ()):
-            if synonym in self.known:
-                place = self.known[synonym].use == "position"
-                return f"the word is `{synonym}`" + (
-                    ", and it needs none where it stands in its place" if place else ""
-                )
+        synonym = self._synonym(name)
+        if synonym is not None:
+            place = self.known[synonym].use == "position"
+            return f"the word is `{synonym}`" + (", and it needs none where it stands in its place" if place else "")
         return did_you_mean(name, known) or (f"its arguments are {', '.join(self.known)}" if self.known else None)
+
+    def _synonym(self, name: str) -> str | None:
+        """What an argument of another library is called here, if this layer has it."""
+        return next((word for word in ARGUMENT_SYNONYMS.get(name.lower(), ()) if word in self.known), None)
 
     def off(self, argument: t.Off) -> None:
         named = self.known.get(argument.name)

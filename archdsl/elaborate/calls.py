@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from .. import expr as ex
-from ..diagnostics import did_you_mean, fail
+from ..diagnostics import Edit, did_you_mean, fail
 from ..ir.evaluate import Bound, Env, ValueArgument, describe
 from ..ir.operator import find_operator, operators
 from ..ops import PLANNED, synonym_of
@@ -77,7 +77,15 @@ def unknown_word(spec: Spec, env: Env, call: t.Call, name: str) -> NoReturn:
     synonym = synonym_of(name)
     help = f"the word is `{synonym}`" if synonym else did_you_mean(name, known, spec.file.text)
     help = help or "`archdsl explain` lists every layer word"
-    fail("A0201", f"no layer or module `{name}`", span, help, word=name)
+    sure = synonym or (name.lower() if find_operator(name.lower()) else None)
+    fixes = [Edit(span, sure)] if sure and call.word == name and _reads_alike(call) else []
+    fail("A0201", f"no layer or module `{name}`", span, help, word=name, fixes=fixes)
+
+
+def _reads_alike(call: t.Call) -> bool:
+    """Whether another library's arguments surely stand in our order: at most one by its place, or a size first."""
+    placed = [a.value for a in call.arguments if isinstance(a, t.Positional)]
+    return len(placed) < 2 or isinstance(placed[0], ex.SizeExpr)
 
 
 def _two_words(call: t.Call) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from ..diagnostics import Span, fail
+from ..diagnostics import Edit, Span, fail
 from ..expr import Expr
 from ..ir.dims import Dim
 from ..ir.evaluate import Env, evaluate_dim
@@ -37,7 +37,9 @@ def _check_grouping(before: t.Fact | None, fact: t.Fact) -> None:
     text = start.file.lines[start.line - 1][start.column - 1 : start.end_column - 1]
     if touching and text.isdecimal() and re.match(r"\d{3}(?!\d)", fact.claim):
         help = f"write `{text}{fact.claim} {fact.unit}` or `{text}_{fact.claim} {fact.unit}`"
-        fail("A0701", "digits are not grouped by a comma, which separates facts", start.to(end), help)
+        comma = Span(start.file, start.line, start.end_column, start.line, start.end_column + 1)
+        problem = "digits are not grouped by a comma, which separates facts"
+        fail("A0701", problem, start.to(end), help, fixes=[Edit(comma, "")])
 
 
 def shape_claim(dims: tuple[Expr, ...], env: Env, span: Span) -> Claim:

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from .. import expr as ex
 from .. import limits
-from ..diagnostics import Span, did_you_mean, fail
+from ..diagnostics import Edit, Span, did_you_mean, fail
 from ..records import dataclass
 from . import dims
 from .dims import Dim, DimTooLarge, Poly, Value
@@ -314,7 +314,8 @@ _COMPARE: dict[str, Callable[[int | Fraction, int | Fraction], bool]] = {
 
 def _compare(expr: ex.Expr, env: Env) -> Constant:
     assert isinstance(expr, ex.Compare)
-    left, right = _comparable(expr.left, expr.op, env), _comparable(expr.right, expr.op, env)
+    left = _comparable(expr.left, expr, env)
+    right = _comparable(expr.right, expr, env)
     if isinstance(left, Size) or isinstance(right, Size):
         return _compare_sizes(expr, left, right)
     decided = compare_numbers(expr.op, left, right)
@@ -324,13 +325,24 @@ def _compare(expr: ex.Expr, env: Env) -> Constant:
     return decided
 
 
-def _comparable(expr: ex.Expr, op: str, env: Env) -> Value | Size:
+def _comparable(expr: ex.Expr, whole: ex.Compare, env: Env) -> Value | Size:
     value = evaluate(expr, env)
+    op = whole.op
     if isinstance(value, str):
-        fail("A0309", f"`{op}` compares numbers and sizes; a word is compared with `is`", expr.span)
+        problem = f"`{op}` compares numbers and sizes; a word is compared with `is`"
+        fail("A0309", problem, expr.span, fixes=_is_instead(whole))
     if isinstance(value, bool) or not isinstance(value, int | Fraction | float | Poly | Size):
         fail("A0309", f"`{op}` compares numbers and sizes, this is {describe(value)}", expr.span)
     return value if isinstance(value, Size) else _exact(value, expr.span)
+
+
+def _is_instead(expr: ex.Compare) -> list[Edit]:
+    """`a == word` written with `is`."""
+    word = {"==": "is", "!=": "is not"}.get(expr.op)
+    if word is None or not isinstance(expr.right, ex.Name) or expr.left.span is None or expr.right.span is None:
+        return []
+    left, right = expr.left.span, expr.right.span
+    return [Edit(Span(left.file, left.end_line, left.end_column, right.line, right.column), f" {word} ")]
 
 
 def _compare_sizes(expr: ex.Compare, left: Value | Size, right: Value | Size) -> bool:

@@ -12,6 +12,7 @@ from ..diagnostics import Diagnostic, Span, safe
 from ..explanations import explanations
 from ..version import __version__
 
+_LEVELS = {"A11": "warning"}
 FORMATS = ("text", "concise", "json", "sarif", "github")
 
 
@@ -42,6 +43,7 @@ def _object(d: Diagnostic) -> dict[str, Any]:
         "place": _place(d.span),
         "help": d.help,
         "labels": [{"text": label.text, "place": _place(label.span)} for label in d.labels],
+        "fixes": [{"text": edit.text, "place": _place(edit.span)} for edit in d.fixes],
         "trail": [{"text": step.text, "place": _place(step.span)} for step in d.trail],
     }
 
@@ -93,7 +95,7 @@ def _sarif(diagnostics: Sequence[Diagnostic]) -> dict[str, Any]:
     known = explanations()
     rules: list[dict[str, Any]] = []
     for code in codes:
-        rule: dict[str, Any] = {"id": code}
+        rule: dict[str, Any] = {"id": code, "defaultConfiguration": {"level": _LEVELS.get(code[:3], "error")}}
         if code in known:
             rule |= {"shortDescription": {"text": known[code].title}, "help": {"text": known[code].text}}
         rules.append(rule)
@@ -113,14 +115,32 @@ def _result(d: Diagnostic, rule: int) -> dict[str, Any]:
         found["locations"] = [_location(d.span)]
     if d.labels:
         found["relatedLocations"] = [_location(label.span) | {"message": {"text": label.text}} for label in d.labels]
+    if d.fixes:
+        found["fixes"] = [_fix(d)]
     return found
 
 
+def _fix(d: Diagnostic) -> dict[str, Any]:
+    """The edits of a diagnostic, by file: all of them together mend it."""
+    changes: dict[str, list[dict[str, Any]]] = {}
+    for edit in d.fixes:
+        replacement = {"deletedRegion": _region(edit.span, 0), "insertedContent": {"text": edit.text}}
+        changes.setdefault(quote(_path(edit.span)), []).append(replacement)
+    files = [{"artifactLocation": {"uri": uri}, "replacements": edits} for uri, edits in changes.items()]
+    return {"description": {"text": d.help or "the notation that is meant"}, "artifactChanges": files}
+
+
 def _location(span: Span) -> dict[str, Any]:
-    region = {
+    return {"physicalLocation": {"artifactLocation": {"uri": quote(_path(span))}, "region": _region(span, 1)}}
+
+
+def _region(span: Span, least: int) -> dict[str, int]:
+    """Lines and columns from 1; the end is exclusive, and at least so many characters behind the beginning."""
+    first = max(span.column, 1)
+    last = first + least if span.line == span.end_line else 1
+    return {
         "startLine": span.line,
-        "startColumn": max(span.column, 1),
+        "startColumn": first,
         "endLine": span.end_line,
-        "endColumn": max(span.end_column, span.column if span.line == span.end_line else 1, 1),
+        "endColumn": max(span.end_column, last),
     }
-    return {"physicalLocation": {"artifactLocation": {"uri": quote(_path(span))}, "region": region}}

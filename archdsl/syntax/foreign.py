@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import TypeAlias
 
 from ..diagnostics import nearest
-from .stops import FUNCTIONS, JOINS, Found, Stop
+from .stops import FUNCTIONS, JOINS, Found, Stop, code_of
 
+Edits: TypeAlias = tuple[tuple[int, int, str], ...]
 UNITS = ("params", "multiply-adds", "connections", "statistics", "frozen", "stored")
 _UNIT_SYNONYMS = {
     "parameters": "params", "parameter": "params", "param": "params", "weights": "params", "trainable": "params",
@@ -16,6 +18,10 @@ _UNIT_SYNONYMS = {
     "flops": "multiply-adds", "flop": "multiply-adds", "gflops": "multiply-adds", "mflops": "multiply-adds",
     "links": "connections", "buffers": "statistics",
 }  # fmt: skip
+_SAME_UNITS = frozenset({
+    "parameters", "parameter", "param", "macs", "mac", "madds", "mult-adds", "madd", "maccs", "multiply-add",
+})  # fmt: skip
+"""Those that surely mean the same."""
 _TYPESET = {
     "\u2192": "->", "\u27f6": "->", "\u21d2": "=>", "\u2212": "-", "\u2013": "-", "\u2014": "-", "\u2010": "-", "\u2011": "-",
     "\u201c": '"', "\u201d": '"', "\u201e": '"', "\u00ab": '"', "\u00bb": '"', "\u2018": '"', "\u2019": '"', "'": '"',
@@ -37,7 +43,9 @@ def _typeset(stop: Stop) -> Found | None:
     if plain is None:
         return None
     shown = "this blank is a special one" if plain == " " else f"`{char}` is a character of typesetting"
-    return Found("A0111", shown, _SAID.get(plain, f"write `{plain}`"), stop.column, 1)
+    quotes = [at for at, c in enumerate(code_of(stop.source), 1) if _TYPESET.get(c) == '"']  # one needs the other
+    edits = tuple((at, 1, plain) for at in (quotes if plain == '"' else [stop.column]))
+    return Found("A0111", shown, _SAID.get(plain, f"write `{plain}`"), stop.column, 1, edits)
 
 
 def _call(stop: Stop) -> Found | None:
@@ -50,20 +58,37 @@ def _call(stop: Stop) -> Found | None:
         near = nearest(word, FUNCTIONS)
         help = f"did you mean `{near}`?" if near else f"the functions are {', '.join(FUNCTIONS)}"
         return Found("A0111", f"there is no function `{word}`", help, stop.column, len(word))
-    return _parenthesised(word, stop.source[at:], at)
+    return _parenthesised(word, stop.source, at)
 
 
 def _spaced_call(stop: Stop) -> Found | None:
     if stop.piece != "(" or not stop.previous:
         return None
-    return _parenthesised(stop.previous, stop.source[stop.column :], stop.column)
+    return _parenthesised(stop.previous, stop.source, stop.column)
 
 
-def _parenthesised(word: str, inside: str, column: int) -> Found:
-    arguments = inside.split(")", maxsplit=1)[0].strip()
-    arguments = re.sub(r"\s*=\s*", " ", arguments)
+def _parenthesised(word: str, source: str, column: int) -> Found:
+    """Arguments in parentheses, the first of which stands at a column of a line."""
+    code = code_of(source)
+    inside = code[column:]
+    end = _closing(inside)
+    arguments = (inside.split(")", maxsplit=1)[0] if end is None else inside[:end]).strip()
+    arguments = re.sub(r"(?<![=!<>])\s*=\s*(?!=)", " ", arguments)
     help = f"write `{word} {arguments}`" if arguments else f"write `{word}`"
-    return Found("A0111", "arguments follow the word without parentheses", help, column, 1)
+    start = len(source[: column - 1].rstrip())
+    mended = f" {arguments}" if arguments else ""
+    edits = () if end is None else ((start + 1, column + end - start + 1, mended),)
+    return Found("A0111", "arguments follow the word without parentheses", help, column, 1, edits)
+
+
+def _closing(inside: str) -> int | None:
+    """Where the parenthesis closes that stands before a text."""
+    depth = 1
+    for at, char in enumerate(inside):
+        depth += {"(": 1, ")": -1}.get(char, 0)
+        if depth == 0:
+            return at
+    return None
 
 
 def _equals(stop: Stop) -> Found | None:
@@ -72,20 +97,34 @@ def _equals(stop: Stop) -> Found | None:
     value = re.match(r"=\s*(\S+?)(?=[,\s]|$)", stop.rest)
     name, given = stop.previous or "name", value[1] if value else "value"
     label = re.fullmatch(r"\s*(?:-\s+)?\w+", stop.before)
+    problem, end = "`=` stands only in signatures", len(stop.before)
     if label and value is not None and stop.rest != value[0]:
-        return Found("A0111", "`=` stands only in signatures", f"a label ends in a colon: `{name}: ...`")
+        edits = ((end + 1, stop.column - 1 - end + value.start(1), ": "),)
+        return Found("A0111", problem, f"a label ends in a colon: `{name}: ...`", edits=edits)
     if given.lower() in ("false", "no", "none"):
-        return Found("A0111", "`=` stands only in signatures", f"write `no {name}`")
+        return Found("A0111", problem, f"write `no {name}`", edits=_pair(stop, value, f"no {name}"))
     if given.lower() in ("true", "yes"):
-        return Found("A0111", "`=` stands only in signatures", f"write `{name}`")
-    return Found("A0111", "`=` stands only in signatures", f"write `{name} {given}`, without `=`")
+        return Found("A0111", problem, f"write `{name}`", edits=_pair(stop, value, name))
+    help = f"write `{name} {given}`, without `=`"
+    return Found("A0111", problem, help, edits=_pair(stop, value, f"{name} {given}"))
+
+
+def _pair(stop: Stop, value: re.Match[str] | None, mended: str) -> Edits:
+    """The edit of `name = value`, if the name is one."""
+    if value is None or not stop.previous.isidentifier():
+        return ()
+    start = len(stop.before) - len(stop.previous)
+    return ((start + 1, stop.column - 1 + value.end() - start, mended),)
 
 
 def _semicolon(stop: Stop) -> Found | None:
     if stop.piece not in (";", "|", ">", ">>"):
         return None
     message = f"layers are separated by an arrow `->` or a newline, not by `{stop.piece}`"
-    return Found("A0111", message)
+    sign = re.match(r"(?:>>?|\|>?|;)\s*", stop.rest)
+    end, length = len(stop.before), sign.end() if sign else 1
+    mended = " -> " if stop.rest[length:] else ""
+    return Found("A0111", message, edits=((end + 1, stop.column - 1 - end + length, mended),) if end else ())
 
 
 def _times(stop: Stop) -> Found | None:
@@ -94,7 +133,8 @@ def _times(stop: Stop) -> Found | None:
         return _repeat(stop)
     after = stop.rest[1:].strip()
     if stop.piece == "*" and stop.before.endswith("]"):
-        return Found("A0111", "a repeat is written with `x`", f"write `{_unit(stop.before)} x {after.split(' ')[0]}`")
+        help = f"write `{_unit(stop.before)} x {after.split(' ')[0]}`"
+        return Found("A0111", "a repeat is written with `x`", help, edits=_spaced(stop, " x "))
     if stop.piece == "*":
         return Found(
             "A0111", "a repeat needs brackets and an `x`", f"write `[{_unit(stop.before)}] x {after.split(' ')[0]}`"
@@ -120,10 +160,18 @@ def _repeat(stop: Stop) -> Found | None:
         return Found("A0109", "`[` is not closed", help, stop.before.rindex("[") + 1, 1)
     help = f"write `[{inside}] x {times}`"
     if size and re.match(r"x\s*\d+\s*,", stop.rest):
-        return Found("A0111", "a size is written without blanks", f"write `{size[1]}x{times}`")
+        return Found(
+            "A0111", "a size is written without blanks", f"write `{size[1]}x{times}`", edits=_spaced(stop, "x")
+        )
     if size and times.isdecimal():
         help += f", or without spaces `{size[1]}x{times}` if it is a size"
     return Found("A0111", "a repeat needs brackets around what is repeated", help)
+
+
+def _spaced(stop: Stop, mended: str) -> Edits:
+    """The edit of a sign of one character with the blanks around it."""
+    end, after = len(stop.before), len(stop.rest) - len(stop.rest[1:].lstrip())
+    return ((end + 1, stop.column - 1 - end + after, mended),)
 
 
 def _unit(before: str) -> str:
@@ -148,7 +196,12 @@ def _elif(stop: Stop) -> Found | None:
     if match is None:
         return None
     return Found(
-        "A0111", f"`{match[2]}` is `else if`", f"write `else if {match[3]}`", match.start(2) + 1, len(match[2])
+        "A0111",
+        f"`{match[2]}` is `else if`",
+        f"write `else if {match[3]}`",
+        match.start(2) + 1,
+        len(match[2]),
+        ((match.start(2) + 1, len(match[2]), "else if"),),
     )
 
 
@@ -162,14 +215,18 @@ def _range(stop: Stop) -> Found | None:
     if re.search(r"\bfor\s+\w+$", stop.before) and stop.piece in ("=", "of", "from", "over"):
         if stop.previous == "row":
             return None
-        return Found("A0111", "a loop's variable is followed by `in`", "`for i in 1..3:`, `for w in widths:`")
+        edits = ((stop.column, len(stop.piece), "in"),)
+        return Found(
+            "A0111", "a loop's variable is followed by `in`", "`for i in 1..3:`, `for w in widths:`", edits=edits
+        )
     if re.search(r"\bfor\b.*\d\.*$", stop.before) and stop.rest.startswith("."):
         start = stop.column - (len(stop.before) - len(stop.before.rstrip(".")))
-        return Found("A0111", "a range is written with two dots", "`for i in 1..3:`", start, 3)
+        edits = ((start, 3, ".."),) if stop.source[start - 1 : start + 3].count(".") == 3 else ()
+        return Found("A0111", "a range is written with two dots", "`for i in 1..3:`", start, 3, edits)
     if stop.piece == "in" and re.search(r"\bfor\s+each\s+row$", stop.before):
         table = re.match(r"in\s+(\w+)", stop.rest)
         help = f"write `for each row of {table[1] if table else 'T'}:`"
-        return Found("A0111", "the rows are those `of` a table", help)
+        return Found("A0111", "the rows are those `of` a table", help, edits=((stop.column, 2, "of"),))
     return None
 
 
@@ -186,7 +243,8 @@ def _size(stop: Stop) -> Found | None:
     if pair is None or other is None:
         return None
     sizes = "x".join(size for size in (pair[1], *other.groups()) if size)
-    return Found("A0111", "a size is written with `x`, not in parentheses", f"write `{sizes}`")
+    edits = ((pair.start() + 1, stop.column - 1 + other.end() - pair.start(), sizes),)
+    return Found("A0111", "a size is written with `x`, not in parentheses", f"write `{sizes}`", edits=edits)
 
 
 def _fact(stop: Stop) -> Found | None:
@@ -220,12 +278,14 @@ def _quantity(text: str, column: int, stop: Stop) -> Found | None:
             help,
             column + match.start(2),
             len(suffix),
+            ((column + match.start(2), len(suffix), right),),
         )
     if unit in UNITS:
         return None
     said, at = (unit, match.start(3)) if unit else (suffix, match.start(2))
     help = f"write `{number}{suffix if unit else ''} {known}`" if known else f"the units are {', '.join(UNITS)}"
-    return Found("A0701", f"`{said}` is no unit of a fact", help, column + at, len(said))
+    edits = ((column + at, len(said), known),) if unit and known and said.lower() in _SAME_UNITS else ()
+    return Found("A0701", f"`{said}` is no unit of a fact", help, column + at, len(said), edits)
 
 
 def _without_unit(number: str, suffix: str, column: int, match: re.Match[str], stop: Stop) -> Found | None:
@@ -243,9 +303,10 @@ def _dots(stop: Stop) -> Found | None:
             "A0109", "nothing follows the comma", "an argument is missing, or the comma is one too many", at, 1
         )
     if stop.piece == "->" and stop.source[stop.column - 2 : stop.column - 1] in "-=":
-        return Found("A0111", "the arrow is `->`", None, stop.column - 1, 3)
+        return Found("A0111", "the arrow is `->`", None, stop.column - 1, 3, ((stop.column - 1, 3, "->"),))
     if stop.piece in ("-", "~") and re.match(r"[-~]{1,2}>", stop.rest):
-        return Found("A0111", "the arrow is `->`", None, stop.column, stop.rest.index(">") + 1)
+        length = stop.rest.index(">") + 1
+        return Found("A0111", "the arrow is `->`", None, stop.column, length, ((stop.column, length, "->"),))
     return None
 
 
@@ -255,7 +316,8 @@ def _listed(stop: Stop) -> Found | None:
         return None
     if stop.before.strip() != stop.previous:
         return None
-    return Found("A0109", f"a colon is missing after `{stop.previous}`", f"write `{stop.before.strip()}: {stop.rest}`")
+    help, edits = f"write `{stop.before.strip()}: {stop.rest}`", ((len(stop.before) + 1, 0, ":"),)
+    return Found("A0109", f"a colon is missing after `{stop.previous}`", help, edits=edits)
 
 
 FOREIGN: tuple[Callable[[Stop], Found | None], ...] = (

@@ -13,7 +13,7 @@ from lark import Token
 from lark.exceptions import UnexpectedInput, UnexpectedToken
 from lark.indenter import DedentError
 
-from ..diagnostics import Label, fail
+from ..diagnostics import Edit, Label, fail
 from .foreign import FOREIGN
 from .sections import Fragment
 from .stops import JOINS, RESERVED, Found, Stop, code_of
@@ -29,11 +29,20 @@ def explain_syntax_error(fragment: Fragment, error: UnexpectedInput) -> NoReturn
         _too_deep(fragment, line, column)
     _never_closed(fragment, line)
     source = fragment.lines[line - 1].text if line <= len(fragment.lines) else ""
-    stop = Stop.at(source, column)
+    stop = Stop.at(source, column, _opens(fragment, line))
     found = next(found for rule in (*FOREIGN, *_RULES) if (found := rule(stop)) is not None)
     start = stop.column if found.start is None else found.start
     length = len(stop.piece) if found.start is None and found.length is None else found.length or 1
-    fail(found.code, found.message, fragment.place(line, start, line, start + max(1, length)), found.help)
+    fixes = [Edit(fragment.place(line, at, line, at + many), text) for at, many, text in found.edits]
+    place = fragment.place(line, start, line, start + max(1, length))
+    fail(found.code, found.message, place, found.help, fixes=fixes)
+
+
+def _opens(fragment: Fragment, number: int) -> bool:
+    """Whether the lines below a line are indented deeper."""
+    code = _code_of_line(fragment, number)
+    below = next((c for n in range(number + 1, len(fragment.lines) + 1) if (c := _code_of_line(fragment, n))), "")
+    return len(below) - len(below.lstrip()) > len(code) - len(code.lstrip())
 
 
 def _never_closed(fragment: Fragment, stopped: int) -> None:
@@ -60,7 +69,9 @@ def _too_deep(fragment: Fragment, line: int, column: int) -> NoReturn:
     opened = fragment.place(above, len(code) - len(code.lstrip()) + 1, above, len(code) + 1)
     head = re.search(rf"(?:^|[\s:\[-])(residual|shortcut|for|if|else|output|{'|'.join(JOINS)})\b", code)
     if head and not code.endswith(":"):
-        fail("A0109", "a colon is missing", fragment.place(above, len(code) + 1), f"write `{code.strip()}:`")
+        end = fragment.place(above, len(code) + 1)
+        edit = Edit(fragment.place(above, len(code) + 1, above, len(code) + 1), ":")
+        fail("A0109", "a colon is missing", end, f"write `{code.strip()}:`", fixes=[edit])
     help = "indent it like that line; lines go on deeper only below one that ends in a colon"
     fail("A0107", "this line is indented too far", place, help, [Label(opened, "nothing goes on below this line")])
 
@@ -109,7 +120,8 @@ def _line_end(stop: Stop) -> Found | None:
         return Found("A0109", "the quote is not closed", None, code.rindex('"') + 1, 1)
     if stop.previous in (*JOINS, "residual", "shortcut") or re.search(r"\b(if|for|else)\b", stop.before):
         help = f"write `{stop.before.strip()}:`"
-        return Found("A0109", "a colon is missing, or what belongs below it", help)
+        edits = ((len(stop.before) + 1, 0, ":"),) if stop.opens else ()
+        return Found("A0109", "a colon is missing, or what belongs below it", help, edits=edits)
     if stop.before.endswith(":"):
         help = "write it behind the colon, or indented on the lines below"
         return Found("A0109", "nothing follows the colon", help)
@@ -150,7 +162,8 @@ def _reserved(stop: Stop) -> Found | None:
 
 
 def _reserved_word(word: str, column: int) -> Found:
-    return Found("A0110", f"`{word}` is a reserved word", f'as a label write `"{word}": ...`', column, len(word))
+    help, edit = f'as a label write `"{word}": ...`', (column, len(word), f'"{word}"')
+    return Found("A0110", f"`{word}` is a reserved word", help, column, len(word), (edit,))
 
 
 def _later(stop: Stop) -> Found | None:

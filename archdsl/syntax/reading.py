@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from .. import limits
-from ..diagnostics import Collector, Diagnostic, Label, SourceFile, Span, did_you_mean
+from ..diagnostics import Collector, Diagnostic, Edit, Label, SourceFile, Span, did_you_mean
 from ..records import dataclass
 from .sections import Fragment, SourceLine
 
@@ -67,9 +67,17 @@ class Report:
         """Whether a mistake was reported."""
         return self._count > 0
 
-    def error(self, code: str, message: str, span: Span, help: str | None = None, labels: Iterable[Label] = ()) -> None:
+    def error(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        help: str | None = None,
+        labels: Iterable[Label] = (),
+        fixes: Iterable[Edit] = (),
+    ) -> None:
         """Take one mistake; raises `UnreadableError` when there are too many to be of use."""
-        self._collector.add(Diagnostic(code, message, span, tuple(labels), help))
+        self._collector.add(Diagnostic(code, message, span, tuple(labels), help, fixes=tuple(fixes)))
         self._count += 1
         if self._count >= limits.of("errors"):
             raise UnreadableError
@@ -124,7 +132,9 @@ def check_characters(report: Report) -> None:
         line_start = text.rfind("\n", 0, at) + 1
         name = unicodedata.name(char, "a control character").lower()
         message = f"the character U+{ord(char):04X} ({name}) cannot stand in a spec"
-        report.error("A0108", message, report.span(line, at - line_start + 1), "delete it; it may be invisible")
+        place = report.span(line, at - line_start + 1)
+        fixes = [Edit(place, "")] if unicodedata.category(char) == "Cf" else []
+        report.error("A0108", message, place, "delete it; it may be invisible", fixes=fixes)
 
 
 def check_tokens(report: Report) -> None:
@@ -155,10 +165,13 @@ def prepare(report: Report) -> list[str]:
     check_tokens(report)
     check_characters(report)
     lines = [line.rstrip(" \t\r") for line in text.split("\n")]
+    alone = not any(re.match(r"\t* ", line) for line in lines)
     for number, line in enumerate(lines, 1):
         if re.match(r" *\t", line):
             place = report.span(number, line.index("\t") + 1)
-            report.error("A0107", "a tab indents this line", place, "indent with blanks")
+            tabs = len(line) - len(line.lstrip("\t"))
+            fixes = [Edit(report.span(number, 1, tabs), "  " * tabs)] if alone else []
+            report.error("A0107", "a tab indents this line", place, "indent with blanks", fixes=fixes)
     if report.failed:
         raise UnreadableError
     return [line.replace("\t", " ") for line in lines]

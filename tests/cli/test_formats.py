@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,8 +74,198 @@ def test_sarif(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(check(capsys, "--format", "sarif", "lenet5")[1])["runs"][0]["results"] == []
 
 
+PLACE = {
+    "type": "object",
+    "required": ["artifactLocation", "region"],
+    "properties": {
+        "artifactLocation": {
+            "type": "object",
+            "required": ["uri"],
+            "properties": {"uri": {"type": "string", "pattern": "^[^ \\\\]+$"}},
+        },
+        "region": {"$ref": "#/$defs/region"},
+    },
+}
+SARIF: dict[str, Any] = {
+    "$defs": {
+        "text": {"type": "object", "required": ["text"], "properties": {"text": {"type": "string", "minLength": 1}}},
+        "region": {
+            "type": "object",
+            "required": ["startLine", "startColumn", "endLine", "endColumn"],
+            "additionalProperties": {"type": "integer", "minimum": 1},
+        },
+        "location": {
+            "type": "object",
+            "required": ["physicalLocation"],
+            "additionalProperties": False,
+            "properties": {"physicalLocation": PLACE, "message": {"$ref": "#/$defs/text"}},
+        },
+        "rule": {
+            "type": "object",
+            "required": ["id", "shortDescription", "help", "defaultConfiguration"],
+            "properties": {
+                "id": {"type": "string", "pattern": "^A[0-9]{4}$"},
+                "shortDescription": {"$ref": "#/$defs/text"},
+                "help": {"$ref": "#/$defs/text"},
+                "defaultConfiguration": {"properties": {"level": {"enum": ["error", "warning"]}}},
+            },
+        },
+        "replacement": {
+            "type": "object",
+            "required": ["deletedRegion"],
+            "additionalProperties": False,
+            "properties": {
+                "deletedRegion": {"$ref": "#/$defs/region"},
+                "insertedContent": {"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}},
+            },
+        },
+        "fix": {
+            "type": "object",
+            "required": ["artifactChanges"],
+            "additionalProperties": False,
+            "properties": {
+                "description": {"$ref": "#/$defs/text"},
+                "artifactChanges": {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": {
+                        "type": "object",
+                        "required": ["artifactLocation", "replacements"],
+                        "properties": {
+                            "replacements": {
+                                "type": "array",
+                                "minItems": 1,
+                                "items": {"$ref": "#/$defs/replacement"},
+                            }
+                        },
+                    },
+                },
+            },
+        },
+        "result": {
+            "type": "object",
+            "required": ["ruleId", "ruleIndex", "level", "message", "locations"],
+            "additionalProperties": False,
+            "properties": {
+                "ruleId": {"type": "string"},
+                "ruleIndex": {"type": "integer", "minimum": 0},
+                "level": {"enum": ["error", "warning"]},
+                "message": {"$ref": "#/$defs/text"},
+                "locations": {"type": "array", "minItems": 1, "maxItems": 1, "items": {"$ref": "#/$defs/location"}},
+                "relatedLocations": {"type": "array", "items": {"$ref": "#/$defs/location"}},
+                "fixes": {"type": "array", "items": {"$ref": "#/$defs/fix"}},
+            },
+        },
+    },
+    "type": "object",
+    "required": ["version", "runs"],
+    "properties": {
+        "version": {"const": "2.1.0"},
+        "runs": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["tool", "results"],
+                "properties": {
+                    "columnKind": {"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
+                    "tool": {
+                        "type": "object",
+                        "required": ["driver"],
+                        "properties": {
+                            "driver": {
+                                "type": "object",
+                                "required": ["name"],
+                                "properties": {"rules": {"type": "array", "items": {"$ref": "#/$defs/rule"}}},
+                            }
+                        },
+                    },
+                    "results": {"type": "array", "items": {"$ref": "#/$defs/result"}},
+                },
+            },
+        },
+    },
+}
+"""What the schema of SARIF 2.1.0 asks of the parts that are written, and no more of them than that."""
+
+
+def test_sarif_of_every_error_case(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    cases = Path(__file__).parents[1] / "cases" / "errors"
+    monkeypatch.chdir(cases)
+    names = sorted(path.name for path in cases.glob("A*") if path.suffix in (".arch", ".yaml"))
+    log = json.loads(check(capsys, "--format", "sarif", *names)[1])
+    jsonschema.Draft202012Validator(SARIF).validate(log)
+    results = log["runs"][0]["results"]
+    assert len(results) > 150
+    assert any("fixes" in result for result in results)
+    assert any("relatedLocations" in result for result in results)
+    rules = log["runs"][0]["tool"]["driver"]["rules"]
+    assert all(rules[result["ruleIndex"]]["id"] == result["ruleId"] for result in results)
+    assert {result["level"] for result in results if result["ruleId"].startswith("A11")} == {"warning"}
+
+
+def test_patterns_are_expanded_where_the_shell_does_not(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("more").mkdir()
+    Path("more/b.arch").write_text("input: 8\nlayers:    relu\n")
+    Path("odd[1].arch").write_text("input: 8\nlayers: relu\n")
+    assert main(["check", "*.arch", "**/b.arch", "odd[1].arch"]) == 1
+    names = [line.split("  ")[0].strip() for line in capsys.readouterr().out.splitlines()[:-1]]
+    assert names == ["a net.arch", "odd[1].arch", "more/b.arch", "odd[1].arch"]
+    assert main(["fmt", "--check", "more/*.arch"]) == 1
+    assert capsys.readouterr().out == "more/b.arch\n"
+    assert main(["check", "*.nothing"]) == 2
+    assert "no file matches `*.nothing`" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
-    "command", ["check --format json specs/alexnet.yaml", "draw lenet5", "analyze vgg --json --no-cache"]
+    ("environment", "terminal", "coloured"),
+    [
+        ({}, True, True),
+        ({}, False, False),
+        ({"NO_COLOR": "1"}, True, False),
+        ({"NO_COLOR": ""}, True, True),
+        ({"TERM": "dumb"}, True, False),
+        ({"FORCE_COLOR": "1"}, False, True),
+        ({"FORCE_COLOR": "0"}, False, False),
+        ({"FORCE_COLOR": "1", "TERM": "dumb"}, False, True),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, True, False),
+    ],
+)
+def test_colours_on_a_terminal_alone(
+    spec: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    terminal: bool,
+    coloured: bool,
+) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("WT_SESSION", "1")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+    main(["check", spec])
+    assert ("\x1b[1;31merror[A0201]\x1b[0m" in capsys.readouterr().err) == coloured
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(
+            f"check --format {style} WRONG specs/alexnet.yaml"
+            for style in ("text", "concise", "json", "sarif", "github")
+        ),
+        "draw lenet5",
+        "analyze vgg --json --no-cache",
+        "analyze resnet50 --no-cache",
+        "analyze lenet5 --format csv --no-cache",
+        "compile lenet5",
+        "fmt --to arch specs/resnet.yaml",
+        "explain",
+    ],
 )
 def test_the_same_everywhere(command: str, tmp_path: Path) -> None:
     """Whatever Python hashes with, wherever it runs, in whatever language and time zone."""
@@ -84,6 +275,7 @@ def test_the_same_everywhere(command: str, tmp_path: Path) -> None:
     for number, more in enumerate(({}, {"LC_ALL": "C", "TZ": "Asia/Kathmandu"}, {"LANG": "tr_TR.UTF-8", "TZ": "UTC"})):
         folder = tmp_path / str(number)
         folder.mkdir()
+        (folder / "WRONG").write_text(WRONG)
         env = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": package,
@@ -92,7 +284,8 @@ def test_the_same_everywhere(command: str, tmp_path: Path) -> None:
             **more,
         }
         done = subprocess.run(
-            [sys.executable, "-m", "archdsl", *words], cwd=folder, env=env, capture_output=True, check=True
+            [sys.executable, "-m", "archdsl", *words], cwd=folder, env=env, capture_output=True, check=False
         )
-        outputs.add(done.stdout)
+        assert done.returncode == int("WRONG" in command), done.stderr
+        outputs.add(done.stdout + done.stderr)
     assert len(outputs) == 1
