@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ..ir import graph as g
 from ..ir.names import Namer
 from . import pycode as py
+from .containers import gathered, listed
 from .formulas import NotEmittedError, UnmergeableError
 from .loops import loop_of
 from .members import first_input, installation, variable_name
@@ -51,8 +52,11 @@ class ClassWriter(WalkWriter):
             value.variable = variable
             self.variables.holders[variable] = value
         everyone = {n: lane.instance.body for n, lane in enumerate(self.lanes)}
-        self.bodies(everyone, {n: Namer(False) for n in everyone})
+        self.bodies(everyone, {n: Namer(self.is_level) for n in everyone})
         self.finish()
+        self.init, self.forward = gathered(self.init, self.forward)
+        if self.positional:
+            self.base, self.init = "nn.ModuleList", listed(self.init)
 
     def finish(self) -> None:
         vids = {n: lane.instance.output for n, lane in enumerate(self.lanes)}
@@ -235,7 +239,7 @@ class ClassWriter(WalkWriter):
         sequencer = Sequencer(self)
         self.parents(path)
         statements = sequencer.item(path, found, input_value)
-        self.init.append(installation(path, py.Call(py.Name("nn.Identity"))))
+        self.init.append(installation(path, py.Call(py.Name("nn.Identity")), self.dicts))
         self.init.append(py.If(test, tuple(statements)))
         vids = {**{n: i.output for n, i in found.items()}}
         code = py.Call(member, (self.read(input_value),))

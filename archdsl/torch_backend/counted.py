@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from . import pycode as py
-from .members import member_of
 
 if TYPE_CHECKING:
     from .sequence import Member
@@ -36,14 +35,14 @@ def alike(members: Sequence[Member], at: int) -> Sequence[Member]:
     return members[start : stop + 1] if stop - start + 1 >= MIN_ALIKE else ()
 
 
-def looped(target: tuple[str, ...], members: Sequence[Member]) -> list[py.Stmt]:
+def looped(container: py.Expr, members: Sequence[Member]) -> list[py.Stmt]:
     """Equal members made in a loop."""
     name, code = members[0].name or "", members[0].code
     word, turn = name.rstrip("0123456789"), py.Name(COUNTER)
     first = int(name.removeprefix(word))
     assert code is not None
     label = py.FString((word, turn if first == 0 else py.Bin("+", turn, py.Lit(first))))
-    add = py.ExprStmt(py.Call(py.Attr(member_of(target), "add_module"), (label, code)))
+    add = py.ExprStmt(py.Call(py.Attr(container, "add_module"), (label, code)))
     return [py.For(turn, py.Call(py.Name("range"), (py.Lit(len(members)),)), (add,))]
 
 

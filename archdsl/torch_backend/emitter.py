@@ -16,10 +16,12 @@ from ..ir.shapes import Constant, Size
 from ..version import __version__
 from . import pycode as py
 from .classes import ClassWriter
+from .containers import SUPER, initialised
 from .counted import COUNTER
 from .formulas import FEATURES, Formal, NotEmittedError, UnmergeableError, literal
 from .helper_texts import helper_texts
 from .members import variable_name
+from .outline import outlined
 from .pyprint import show as print_module
 from .taps import Taps
 from .tidy import hoisted, tidied
@@ -27,7 +29,7 @@ from .values import inside
 
 _SLOTS = {"size": "kernel", "p": "p"}
 _ALIASES = {"classes": "num_classes"}
-_TAKEN = frozenset({"self", "x", "torch", "nn", "F", "Tensor", "super", "range", "min", "max", "round"})
+_TAKEN = frozenset({"self", "x", "torch", "nn", "F", "Tensor", "super", "range", "OrderedDict", "min", "max", "round"})
 
 
 @dataclass(frozen=True)
@@ -44,13 +46,15 @@ class Emitter:
     """Emits one network."""
 
     def __init__(self, network: Network, title: str) -> None:
+        self.outline = outlined(network)
+        self.root = self.outline.root
         self.network = network
         self.used: set[str] = set()
         self.writers: dict[int, ClassWriter] = {}
         self.order: list[ClassWriter] = []
-        self.groups = _definitions(network.root)
+        self.groups = self.grouped()
         self.taps = Taps(instance for group in self.groups.values() for instance in group)
-        self.class_names: set[str] = {"Tensor"}
+        self.class_names: set[str] = {"Tensor", "OrderedDict"}
         self._parameters: dict[int, tuple[Parameter, ...]] = {}
         self.functions: dict[str, py.Expr] = {}
         self.tuples: dict[int, py.ClassDef] = {}
@@ -87,25 +91,51 @@ class Emitter:
         """The class of an instance, written with all instances of its definition; split where they cannot be one."""
         if id(instance) in self.writers:
             return self.writers[id(instance)]
-        group = self.groups[_key(instance)]
-        root = instance is self.network.root
-        pinned = self.pinned if instance.scope is self.network.root.scope else frozenset[str]()
-        name = self.root_name if root else self.class_name(instance.name or instance.scope.title, "Block")
+        group = self.groups[self.key(instance)]
+        root = instance is self.root
+        pinned = self.pinned if instance.scope is self.root.scope else frozenset[str]()
+        name = self.root_name if root else self.class_name(self.called(instance), "Block")
         try:
             return self.write(group, name, pinned)
         except UnmergeableError:
-            alike = [i for i in group if _structure(i) == _structure(instance)]
+            alike = self.alike(instance, group)
             if len(alike) == len(group):
                 raise NotEmittedError(
                     f"the instances of `{instance.name or instance.scope.title}` differ too much"
                 ) from None
-            for other in group:
-                if other not in alike and id(other) not in self.writers:
-                    self.groups[_key(other)] = [i for i in group if i not in alike]
+            others = [i for i in group if i not in alike]
+            for other in others:
+                if id(other) not in self.writers:
+                    self.groups[self.key(other)] = others
             return self.write(alike, name, pinned)
+
+    def alike(self, instance: Instance, group: list[Instance]) -> list[Instance]:
+        """Those of a group that can share a class where not all can: what the same lines gave, or what is built alike."""
+        origin = self.outline.origins.get(id(instance))
+        same = [i for i in group if self.outline.origins.get(id(i)) == origin]
+        return same if len(same) < len(group) else [i for i in group if _structure(i) == _structure(instance)]
+
+    def called(self, instance: Instance) -> str:
+        """What the class of an instance is called after: its module, its file, its level without a number."""
+        if not self.outline.was_level(instance):
+            return instance.name or instance.scope.title
+        return " ".join(word.rstrip("0123456789_-.") or word for word in instance.name.split())
+
+    def grouped(self) -> dict[object, list[Instance]]:
+        """Every instance of every definition that the network reaches, in the order met; of levels, those built alike."""
+        found: dict[object, list[Instance]] = {}
+        for instance in _instances(self.root):
+            found.setdefault(self.key(instance), []).append(instance)
+        return found
+
+    def key(self, instance: Instance) -> object:
+        return self.outline.likeness.get(id(instance)) or _key(instance)
 
     def write(self, instances: list[Instance], name: str, pinned: frozenset[str]) -> ClassWriter:
         writer = ClassWriter(self, instances, name, pinned)
+        origins = {self.outline.origins.get(id(i)) for i in instances}
+        if len(origins) > 1 and any(n.endswith("_") for n in writer.formulas.formals):
+            raise UnmergeableError  # levels written in several places that differ in more than a person would pass
         for instance in instances:
             self.writers[id(instance)] = writer
         self.order.append(writer)
@@ -148,7 +178,7 @@ class Emitter:
 
     def source(self) -> str:
         """The text of the file."""
-        self.writer(self.network.root)
+        self.writer(self.root)
         functions = tuple(_function(name, body) for name, body in self.functions.items())
         made = tuple(self.class_of(writer) for writer in self.order)
         classes = (*functions, *made[:-1], *self.tuples.values(), *made[-1:])
@@ -156,7 +186,11 @@ class Emitter:
         text = print_module(py.Module(None, classes))
         mentioned = text + helpers
         typing = tuple(name for name in ("Any", "NamedTuple") if re.search(rf"\b{name}\b", mentioned))
-        imports: list[py.Stmt] = [py.ImportFrom("typing", typing)] if typing else []
+        imports: list[py.Stmt] = []
+        if "OrderedDict(" in text:
+            imports.append(py.ImportFrom("collections", ("OrderedDict",)))
+        if typing:
+            imports.append(py.ImportFrom("typing", typing))
         if "torch." in mentioned:
             imports.append(py.Import("torch"))
         if "F." in mentioned:
@@ -199,9 +233,10 @@ class Emitter:
         names[COUNTER] = "i" if "i" not in names.values() else "i_"
         instance = writer.lanes[0].instance
         arguments = tuple(py.Param(p.python, p.annotation, p.default) for p in parameters)
-        start = py.ExprStmt(py.Call(py.Attr(py.Call(py.Name("super")), "__init__")))
         made = hoisted(tidied(tuple(writer.init), names))
-        init = py.FunctionDef("__init__", (py.Param("self"), *arguments), py.Lit(None), (start, *made))
+        if not initialised(made):
+            made = (py.ExprStmt(py.Call(SUPER)), *made)
+        init = py.FunctionDef("__init__", (py.Param("self"), *arguments), py.Lit(None), made)
         values = [py.Param(n, py.Name("Tensor")) for n in _entry_variables(writer)]
         returns: py.Expr = py.Name("Tensor")
         if writer.sides:
@@ -214,6 +249,15 @@ class Emitter:
         body = (init, forward) if writer.forward else (init,)
         made = py.ClassDef(writer.name, (py.Name(writer.base),), body, self.class_docstring(writer, instance))
         return tidied(made, names)
+
+    def level_docstring(self, writer: ClassWriter) -> str:
+        """Which level of the spec a class is; what comes in and out of it where that is always the same."""
+        names = list(dict.fromkeys(lane.instance.name for lane in writer.lanes))
+        turns = any(name.endswith(" block") for name in names)
+        shown = " and ".join(f"`{name.removesuffix(' block')}`" for name in names[:3]) + (", ..." if names[3:] else "")
+        shapes = {(str(i.shapes[i.entry[0]]), str(i.result)) for i in (lane.instance for lane in writer.lanes)}
+        found = f"One turn of {shown}" if turns else f"The level {shown}"
+        return f"{found}: {' to '.join(dict.fromkeys(shapes.pop()))}." if len(shapes) == 1 else f"{found}."
 
     def outputs(self, writer: ClassWriter) -> str:
         """The class of the tuple that a network with side outputs returns."""
@@ -241,7 +285,9 @@ class Emitter:
         return f"{name}_" if name in {side for side, _ in writer.sides} else name
 
     def class_docstring(self, writer: ClassWriter, instance: Instance) -> str:
-        if instance is not self.network.root:
+        if self.outline.was_level(instance):
+            return self.level_docstring(writer)
+        if instance is not self.root:
             return f"`{instance.heading}`" if instance.heading else instance.name
         shapes = ", ".join(
             f"{n} {s}" if len(self.network.inputs) > 1 else str(s) for n, s in self.network.inputs.items()
@@ -284,22 +330,20 @@ def _key(instance: Instance) -> tuple[str, str, int]:
     return instance.scope.file, instance.name, 0 if instance.name else id(instance.scope)
 
 
-def _definitions(root: Instance) -> dict[tuple[str, str, int], list[Instance]]:
-    """Every instance of every definition that the network reaches, in the order met."""
-    found: dict[tuple[str, str, int], list[Instance]] = {}
-    seen: set[int] = set()
+def _instances(root: Instance) -> list[Instance]:
+    """Every instance that the network reaches, in the order met."""
+    found: dict[int, Instance] = {}
 
     def visit(instance: Instance) -> None:
-        if id(instance) in seen:
+        if id(instance) in found:
             return
-        seen.add(id(instance))
-        found.setdefault(_key(instance), []).append(instance)
+        found[id(instance)] = instance
         for node in _nodes(instance.body):
             if isinstance(node, Invoke):
                 visit(node.instance)
 
     visit(root)
-    return found
+    return list(found.values())
 
 
 def _nodes(body: tuple[Node, ...]) -> Iterator[Node]:
@@ -329,7 +373,7 @@ def _pinned(network: Network) -> frozenset[str]:
     numbers = {n for n, v in root.scope.names.items() if isinstance(v, int) and not isinstance(v, bool)}
     as_width: set[str] = set()
     other: set[str] = set()
-    for instance in (i for group in _definitions(root).values() for i in group if i.scope is root.scope):
+    for instance in (i for i in _instances(root) if i.scope is root.scope):
         widths = _last_widths(instance)
         for node in _nodes(instance.body):
             for name, expression in getattr(node, "expressions", ()):

@@ -112,7 +112,9 @@ class Formal:
 class Formulas:
     """Renders the arguments of one class, and remembers which formals that took."""
 
-    def __init__(self, lanes: Sequence[Lane], pinned: frozenset[str]) -> None:
+    def __init__(self, lanes: Sequence[Lane], pinned: frozenset[str], own: bool = True) -> None:
+        self.own = own
+        """Whether the names are in a heading: those of a level are its surroundings', and what comes in goes before."""
         self.lanes = lanes
         self.pinned = pinned
         self.formals: dict[str, Formal] = {}
@@ -163,6 +165,8 @@ class Formulas:
 
     def formal(self, name: str, slot: str | None = None) -> py.Expr:
         """A mention of one of the definition's own names."""
+        if not self.own and all(_same(lane.names[name], lane.names[FEATURES]) for lane in self.lanes):
+            name, slot = FEATURES, None
         if name not in self.formals:
             values = tuple(lane.names[name] for lane in self.lanes)
             self.formals[name] = Formal(name, values)

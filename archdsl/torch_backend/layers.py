@@ -11,7 +11,6 @@ from ..ir.operator import Slot, TorchCall, TorchForm
 from . import pycode as py
 from .formulas import FEATURES, NotEmittedError, UnmergeableError, number
 from .looks import LookWriter
-from .members import member_of
 from .values import Value
 from .writer import Nodes, all_of, label_text
 
@@ -30,9 +29,10 @@ class LayerWriter(LookWriter):
         self.named(inputs, form)
         features = self.layer_features(layers, inputs)
         first = next(iter(layers.values()))
+        made_member = self.stands(layers, path) and all(f.module is not None for f in forms.values())
         if form.array is not None:
             self.install_array(layers, forms, inputs, path)
-            code = self.fitting(inputs, lambda codes: self.with_array(form, codes[0], member_of(path)))
+            code = self.fitting(inputs, lambda codes: self.with_array(form, codes[0], self.array(path)))
         elif first.tied:
             shared = tuple(py.Attr(self.member(where), name) for name, where in first.tied)
             function = self.tied_function(layers, forms, inputs, path)
@@ -42,7 +42,7 @@ class LayerWriter(LookWriter):
             self.install(path, self.call(layers, calls, inputs, None))
             made = self.member(path)
             code = self.fitting(inputs, lambda codes: py.Call(made, (self.applied(layers, forms, inputs, codes),)))
-        elif any(f.state or f.function is None for f in forms.values()) or _varies(forms):
+        elif any(f.state or f.function is None for f in forms.values()) or _varies(forms) or made_member:
             self.install(path, self.constructed(layers, forms, inputs))
             code = self.fitting(inputs, lambda codes: py.Call(self.member(path), tuple(codes)))
         else:
@@ -188,7 +188,7 @@ class LayerWriter(LookWriter):
         path: tuple[str, ...],
     ) -> None:
         """Make the one array of a layer a parameter of the class."""
-        if not isinstance(member_of(path), py.Name):
+        if not py.identifier(path[-1]):
             raise NotEmittedError("an array whose label is no Python name")
         made = self.call(layers, {n: f.array for n, f in forms.items() if f.array is not None}, inputs, None)
         self.install(path, py.Call(py.Name("nn.Parameter"), (made,)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from ..ir import graph as g
 from . import pycode as py
@@ -14,23 +14,30 @@ def variable_name(name: str) -> str:
     return cleaned if py.identifier(cleaned) and cleaned not in ("self", "torch", "F", "nn") else f"{cleaned}_"
 
 
-def member_of(path: Sequence[str]) -> py.Expr:
-    """`self.a.b`; what is no Python name is fetched by its string."""
-    if all(py.identifier(segment) for segment in path):
-        return py.Name(".".join(("self", *path)))
-    return py.Call(py.Name("self.get_submodule"), (py.Lit(".".join(path)),))
+def member_of(path: Sequence[str], dicts: Container[tuple[str, ...]] = (), listed: bool = False) -> py.Expr:
+    """`self.a.b`, `self.a["0"]` in the containers of `dicts`, `self.stage[0]` in any other container.
+
+    With `listed` the class is an nn.ModuleList itself: `self[0]`. What has no such form is fetched by its name.
+    """
+    code: py.Expr = py.Name("self")
+    for at, segment in enumerate(path):
+        if tuple(path[:at]) in dicts:
+            code = py.Index(code, py.Lit(segment))
+        elif py.identifier(segment):
+            code = py.Name(f"{code.id}.{segment}") if isinstance(code, py.Name) else py.Attr(code, segment)
+        elif segment.isdecimal() and (at or listed):
+            code = py.Index(code, py.Lit(int(segment)))
+        else:
+            code = py.Call(py.Attr(code, "get_submodule"), (py.Lit(segment),))
+    return code
 
 
-def installation(path: Sequence[str], made: py.Expr) -> py.Stmt:
+def installation(path: Sequence[str], made: py.Expr, dicts: Container[tuple[str, ...]] = ()) -> py.Stmt:
     """The statement that makes something the member of a path."""
-    if py.identifier(path[-1]):
-        target = member_of(path) if len(path) == 1 else py.Attr(member_of(path[:-1]), path[-1])
-        if isinstance(target, py.Attr) and isinstance(target.value, py.Name):
-            target = py.Name(f"{target.value.id}.{target.name}")
-        assert isinstance(target, py.Name | py.Attr)
+    target = member_of(path, dicts)
+    if isinstance(target, py.Name | py.Attr | py.Index) and (py.identifier(path[-1]) or tuple(path[:-1]) in dicts):
         return py.Assign(target, made)
-    owner = py.Name("self") if len(path) == 1 else member_of(path[:-1])
-    return py.ExprStmt(py.Call(py.Attr(owner, "add_module"), (py.Lit(path[-1]), made)))
+    return py.ExprStmt(py.Call(py.Attr(member_of(path[:-1], dicts), "add_module"), (py.Lit(path[-1]), made)))
 
 
 def first_input(body: g.Body, fallback: int) -> int:

@@ -17,7 +17,7 @@ from ..ir.shapes import Shape
 from . import pycode as py
 from .counted import alike, looped
 from .formulas import NotEmittedError, UnmergeableError
-from .members import first_input, installation, member_of
+from .members import first_input, installation
 from .pyprint import show
 from .repeats import MIN_ROWS, Piece, Row, Times, appended, local, loop
 from .tidy import tidied
@@ -138,7 +138,7 @@ class Sequencer:
         members = flat(parts)
         if not numbered(members):
             return self.assigned(target, members)
-        plain: list[py.Stmt] = [installation(target, sequential(members))]
+        plain: list[py.Stmt] = [self.installation(target, sequential(members))]
         looped = self.looped(target, parts)
         spare = TABLE if any(_tabled(level.body) for level in levels.values()) else 0
         return looped if looped is not None and self.height(looped) < self.height(plain) + spare else plain
@@ -151,36 +151,46 @@ class Sequencer:
         if levels:
             return self.level(target, levels, value)
         self.current = value
-        return [installation(target, self.one(dict(nodes)))]
+        return [self.installation(target, self.one(dict(nodes)))]
 
     def assigned(self, target: tuple[str, ...], members: Sequence[Member]) -> list[py.Stmt]:
         """The statements that make a path the container of members with labels."""
         if numbered(members):
-            return [installation(target, sequential(members))]
-        found: list[py.Stmt] = [installation(target, py.Call(py.Name("nn.Sequential")))]
+            return [self.installation(target, sequential(members))]
+        found: list[py.Stmt] = [self.installation(target, py.Call(py.Name("nn.Sequential")))]
         for at, member in enumerate(members):
             counted = alike(members, at)
             if counted:
-                found.extend(looped(target, counted) if counted[0] is member else ())
+                found.extend(looped(self.writer.member(target), counted) if counted[0] is member else ())
                 continue
             if member.count != 1:
                 raise NotEmittedError("a repeat among labelled items of a level")
-            code = member.code if member.code is not None or not numbered(member.inner) else sequential(member.inner)
-            if member.name is None and code is None:
-                raise NotEmittedError("labels in an unlabelled level among labelled ones")
+            code = member.code if member.code is not None else self.ordered(member.inner)
             if member.name is None:
-                found.append(py.ExprStmt(py.Call(py.Attr(member_of(target), "append"), (code or py.Lit(None),))))
-            elif code is None:
-                found.extend(self.assigned((*target, member.name), member.inner))
+                found.append(py.ExprStmt(py.Call(py.Attr(self.writer.member(target), "append"), (code,))))
             else:
-                found.append(installation((*target, member.name), code))
+                found.append(self.installation((*target, member.name), code))
         return found
+
+    def ordered(self, members: Sequence[Member]) -> py.Expr:
+        """A container within a container, its members under their names."""
+        if numbered(members):
+            return sequential(members)
+        pairs: list[py.Expr] = []
+        at = 0
+        for member in members:
+            code = member.code if member.code is not None else self.ordered(member.inner)
+            for _ in range(member.count):
+                pairs.append(py.Tuple((py.Lit(member.name or str(at)), code)))
+                at += 1
+        self.writer.emitter.use("OrderedDict")
+        return py.Call(py.Name("nn.Sequential"), (py.Call(py.Name("OrderedDict"), (py.List(tuple(pairs)),)),))
 
     # -- lists that are built
 
     def listed(self, target: tuple[str, ...], parts: Sequence[Part]) -> list[py.Stmt]:
         """The chain as a list, what is there in some instances only under its condition."""
-        return _built(target, self.appending(parts))
+        return self.built(target, self.appending(parts))
 
     def appending(self, parts: Sequence[Part]) -> list[py.Stmt]:
         """The statements that append some parts to `layers`."""
@@ -200,7 +210,7 @@ class Sequencer:
     def looped(self, target: tuple[str, ...], parts: Sequence[Part]) -> list[py.Stmt] | None:
         """The chain with loops over what follows a pattern; None where there is none."""
         rows = [row for part in parts for row in _rows(part)]
-        if len(rows) > MAX_ROWS:
+        if len(rows) > MAX_ROWS or len(flat(parts)) == 1:
             return None
         found: list[py.Stmt] = []
         plain: list[py.Expr] = []
@@ -213,7 +223,25 @@ class Sequencer:
                 continue
             found.extend([*appended(plain), *best])
             plain, at, any_loop = [], end, True
-        return _built(target, [*found, *appended(plain)]) if any_loop else None
+        return self.built(target, [*found, *appended(plain)]) if any_loop else None
+
+    def built(self, target: tuple[str, ...], statements: Sequence[py.Stmt]) -> list[py.Stmt]:
+        """`layers` begun with what is there always, appended to, and made the container."""
+        first, rest = statements[0], list(statements[1:])
+        begin: py.Expr = py.List(())
+        if isinstance(first, py.AugAssign):
+            begin = first.value
+        elif isinstance(first, py.ExprStmt) and isinstance(first.value.args[0], py.Call):
+            begin = py.List((first.value.args[0],))
+        else:
+            rest.insert(0, first)
+        annotation = py.Index(py.Name("list"), py.Name("nn.Module"))
+        made = py.Call(py.Name("nn.Sequential"), (py.Star(local("layers")),))
+        return [py.Assign(local("layers"), begin, annotation), *rest, self.installation(target, made)]
+
+    def installation(self, target: tuple[str, ...], made: py.Expr) -> py.Stmt:
+        """The statement that makes something the member of a path."""
+        return installation(target, made, self.writer.dicts)
 
     def pattern(self, rows: Sequence[Row], at: int) -> tuple[int, list[py.Stmt] | None]:
         """The longest run of rows from here that is one loop shorter than its rows, and where it ends."""
@@ -434,21 +462,6 @@ def _flushed(parts: Sequence[Part]) -> list[py.Stmt]:
     if not numbered([Member(None, m.code, m.inner, m.count) if m.name is None else m for m in members]):
         raise UnmergeableError
     return appended(_starred(members))
-
-
-def _built(target: tuple[str, ...], statements: Sequence[py.Stmt]) -> list[py.Stmt]:
-    """`layers` begun with what is there always, appended to, and made the container."""
-    first, rest = statements[0], list(statements[1:])
-    begin: py.Expr = py.List(())
-    if isinstance(first, py.AugAssign):
-        begin = first.value
-    elif isinstance(first, py.ExprStmt) and isinstance(first.value.args[0], py.Call):
-        begin = py.List((first.value.args[0],))
-    else:
-        rest.insert(0, first)
-    annotation = py.Index(py.Name("list"), py.Name("nn.Module"))
-    made = py.Call(py.Name("nn.Sequential"), (py.Star(local("layers")),))
-    return [py.Assign(local("layers"), begin, annotation), *rest, installation(target, made)]
 
 
 def _rows(part: Part) -> list[Row]:

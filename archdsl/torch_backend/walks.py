@@ -39,7 +39,8 @@ class WalkWriter(JoinWriter):
             features = self.checked(self.invoke_features(invoke, [current, *beside]), shapes)
             current = Value(shapes, features, code, 1)
             turns.extend([(Member(None, code, ()),)] * times)
-        self.init.append(installation(path, py.Call(py.Name("nn.ModuleList"), (listing([Repeated(tuple(turns))]),))))
+        made = py.Call(py.Name("nn.ModuleList"), (listing([Repeated(tuple(turns))]),))
+        self.init.append(installation(path, made, self.dicts))
         self.walk_over(levels, path, entry, beside, current)
         return True
 

@@ -14,6 +14,7 @@ from ..ir.shapes import Shape
 from . import pycode as py
 from .formulas import FEATURES, Formulas, Lane, UnmergeableError
 from .members import installation, member_of
+from .outline import standing
 from .pyprint import flat
 from .taps import count_looks, looked_at
 from .values import MAX_CALLS, Value, Variables, count_uses, far_values, reshaped
@@ -34,7 +35,8 @@ class Writer(ABC):
         self.emitter = emitter
         self.name = name
         self.lanes = [Lane.of(i) for i in instances]
-        self.formulas = Formulas(self.lanes, pinned)
+        self.is_level = emitter.outline.was_level(instances[0])
+        self.formulas = Formulas(self.lanes, pinned, own=not self.is_level)
         self.index = {id(i): n for n, i in enumerate(instances)}
         self.is_root = instances[0].name == ""
         self.uses = [count_uses(i) for i in instances]
@@ -59,7 +61,11 @@ class Writer(ABC):
         self.in_arm = False
         self.inlined: g.Node | None = None
         self.prefix: tuple[str, ...] = ()
-        self.containers: set[tuple[str, ...]] = set()
+        self.dicts: set[tuple[str, ...]] = set()
+        """The levels above members that are no classes of their own."""
+        self.standing = [standing(i) if self.is_level else None for i in instances]
+        self.positional = any(found is not None for found in self.standing)
+        """Whether the class is an nn.ModuleList: its members are called by their positions."""
         self.base = "nn.Module"
 
     def entry_features(self) -> ex.Expr:
@@ -185,28 +191,30 @@ class Writer(ABC):
         return (*self.prefix, *found.pop())
 
     def member(self, path: Sequence[str]) -> py.Expr:
-        """`self.a.b`, or `self.a["b"]` in a container made here."""
-        if len(path) == 2 and tuple(path[:1]) in self.containers and py.identifier(path[0]):
-            return py.Index(py.Name(f"self.{path[0]}"), py.Lit(path[1]))
-        return member_of(path)
+        """`self.a.b`, `self.a["b"]` in a container made here, `self[0]` in a list."""
+        return member_of(path, self.dicts, self.positional)
+
+    def array(self, path: tuple[str, ...]) -> py.Expr:
+        """The same of an array, which is an attribute of a container, too."""
+        return member_of(path, self.dicts - {path[:-1]}, self.positional)
 
     def install(self, path: tuple[str, ...], made: py.Expr) -> None:
         """Make something the member of a path, the levels above it being made first."""
         self.parents(path)
-        member = self.member(path)
         array = isinstance(made, py.Call) and made.func == py.Name("nn.Parameter")
-        if isinstance(member, py.Index) and not array:
-            self.init.append(py.Assign(member, made))
-        else:
-            self.init.append(installation(path, made))
+        self.init.append(installation(path, made, self.dicts - {path[:-1]} if array else self.dicts))
 
     def parents(self, path: tuple[str, ...]) -> None:
         """Make the levels above a path."""
         for length in range(1, len(path)):
-            if path[:length] not in self.containers:
-                self.containers.add(path[:length])
-                kind = "nn.ModuleDict" if length == 1 else "nn.Module"
-                self.init.append(installation(path[:length], py.Call(py.Name(kind))))
+            if path[:length] not in self.dicts:
+                self.init.append(installation(path[:length], py.Call(py.Name("nn.ModuleDict")), self.dicts))
+                self.dicts.add(path[:length])
+
+    def stands(self, layers: Mapping[int, g.Layer], path: tuple[str, ...]) -> bool:
+        """Whether layers without weights are a member, since later members are called by their positions."""
+        found = {id(layer) in (self.standing[n] or ()) for n, layer in layers.items()}
+        return self.positional and len(path) == 1 and any(found)
 
 
 def all_of(nodes: Mapping[int, g.Node], kind: type[Kind]) -> dict[int, Kind]:

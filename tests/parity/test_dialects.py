@@ -197,7 +197,7 @@ def test_a_module_with_the_names_of_a_dialect(text: str) -> None:
 
 def test_equal_iterations_with_names_are_written_as_a_loop() -> None:
     source = archdsl.compile(network(RENAMED), "other")
-    assert 'self.encoder.layers.add_module(f"encoder_layer_{i}", Encoder())' in source
+    assert 'self.encoder["layers"].add_module(f"encoder_layer_{i}", Encoder())' in source
     assert source.count("Encoder()") == 1
 
 
