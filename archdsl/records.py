@@ -118,7 +118,7 @@ def _first_init(
 def _compiled_init(
     cls: type, fields: tuple[dataclasses.Field[Any], ...], frozen: bool, slots: bool
 ) -> Callable[..., None]:
-    names: dict[str, Any] = {"_absent": _ABSENT, "_set": object.__setattr__}
+    names: dict[str, Any] = {"_absent": _ABSENT}
     plain: list[str] = []
     named: list[str] = []
     body: list[str] = []
@@ -142,7 +142,9 @@ def _compiled_init(
             names[f"_set_{name}"] = getattr(cls, name).__set__
             body.append(f"_set_{name}(self, {value})")
         else:
-            body.append(f"_set(self, {name!r}, {value})")
+            body.append(f"_fields[{name!r}] = {value}")
+    if frozen and not slots and body:
+        body.insert(0, "_fields = self.__dict__")
     if hasattr(cls, "__post_init__"):
         body.append("self.__post_init__()")
     signature = ", ".join(["self", *plain, *(["*", *named] if named else [])])

@@ -56,7 +56,7 @@ class Counts:
         return _sum([self, other])
 
     def __mul__(self, times: Dim) -> Counts:
-        return Counts(*[number * times for number in _numbers(self)])
+        return NOTHING if self is NOTHING else Counts(*[number * times for number in _numbers(self)])
 
     def without_arrays(self) -> Counts:
         """The work alone: for what uses the arrays of another layer."""
@@ -72,7 +72,15 @@ def _sum(parts: list[Counts]) -> Counts:
     some = [part for part in parts if part is not NOTHING]
     if len(some) < 2:
         return some[0] if some else NOTHING
-    return Counts(*map(sum, zip(*map(_numbers, some), strict=True)))
+    parameters = statistics = counters = frozen = macs = connections = 0
+    for part in some:
+        parameters += part.parameters
+        statistics += part.statistics
+        counters += part.counters
+        frozen += part.frozen
+        macs += part.macs
+        connections += part.connections
+    return Counts(parameters, statistics, counters, frozen, macs, connections)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +103,10 @@ NONE = Totals()
 
 def _together(parts: list[Totals]) -> Totals:
     """All of some totals."""
-    if len(parts) < 2:
-        return parts[0] if parts else NONE
-    return Totals(_sum([part.always for part in parts]), _sum([part.training for part in parts]))
+    some = [part for part in parts if part is not NONE]
+    if len(some) < 2:
+        return some[0] if some else NONE
+    return Totals(_sum([part.always for part in some]), _sum([part.training for part in some]))
 
 
 _ROLES = {"trained": "parameters", "statistic": "statistics", "counter": "counters", "frozen": "frozen"}
@@ -105,13 +114,16 @@ _ROLES = {"trained": "parameters", "statistic": "statistics", "counter": "counte
 
 def _counts(op: Operator, inputs: tuple[Shape, ...], output: Shape, shared: tuple[tuple[str, object], ...]) -> Counts:
     """The counts of one layer; arrays it shares with another are that one's."""
+    tensors, macs, connections = op.tensors(*inputs), op.macs(inputs, output), op.connections(inputs, output)
+    if not tensors and macs == 0 == connections:
+        return NOTHING
     found: dict[str, Dim] = {}
     names = [name for name, _ in shared]
-    for tensor in op.tensors(*inputs):
+    for tensor in tensors:
         if tensor.name not in names:
             role = _ROLES[tensor.role]
             found[role] = found.get(role, 0) + tensor.count
-    return Counts(**found, macs=op.macs(inputs, output), connections=op.connections(inputs, output))
+    return Counts(**found, macs=macs, connections=connections)
 
 
 class Counter:
@@ -131,6 +143,8 @@ class Counter:
 
     def body(self, body: Body, shapes: Sequence[Shape]) -> Totals:
         """The totals of some nodes whose values have these shapes."""
+        if len(body) == 1:
+            return self.node(body[0], shapes)
         return _together([self.node(node, shapes) for node in body])
 
     def node(self, node: Node, shapes: Sequence[Shape]) -> Totals:
@@ -142,11 +156,12 @@ class Counter:
         return known[1]
 
     def _layer(self, layer: Layer, shapes: Sequence[Shape]) -> Totals:
-        inputs = tuple([shapes[v] for v in layer.inputs])
-        key = layer.operator, inputs, shapes[layer.output], layer.tied
+        inputs = tuple(map(shapes.__getitem__, layer.inputs))
+        key = layer.operator, inputs, layer.tied  # the result follows from these
         found = self._layers.get(key)
         if found is None:
-            found = self._layers[key] = Totals(_counts(*key))
+            counts = _counts(layer.operator, inputs, shapes[layer.output], layer.tied)
+            found = self._layers[key] = NONE if counts is NOTHING else Totals(counts)
         return found
 
     def _node(self, node: Node, shapes: Sequence[Shape]) -> Totals:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from .. import expr as ex
 from ..diagnostics import Diagnostic, Label, Span, SpecError, fail
@@ -108,8 +108,8 @@ class Builder(ABC):
 
     def known(self, values: Sequence[int]) -> tuple[Shape, ...] | None:
         """The shapes of some values; None if one is unknown."""
-        shapes = tuple([shape for v in values if (shape := self.shapes[v]) is not None])
-        return shapes if len(shapes) == len(values) else None
+        shapes = tuple(map(self.shapes.__getitem__, values))
+        return cast("tuple[Shape, ...]", shapes) if all(shapes) else None
 
     def result_of(self, instance: g.Instance, errors_before: int) -> int:
         """A value for what an instance gives, unknown if making it brought mistakes to light."""

@@ -19,7 +19,7 @@ def layer(b: Builder, site: Site, cls: type[Operator]) -> Made:
     """One operator applied."""
     call = site.call
     binding = bind_operator(cls, b.file, b.env, call.arguments, call.word_span)
-    nodes, inputs, ties = _references(b, cls, binding, site.x)
+    nodes, inputs, ties = _references(b, cls, binding, site.x) if binding.references else ([], (site.x,), {})
     if cls.word == "identity" and site.label is None:
         return nodes, site.x
     y = b.applied(binding.operator, inputs, call.word_span, binding.spans)
@@ -28,14 +28,16 @@ def layer(b: Builder, site: Site, cls: type[Operator]) -> Made:
     node = g.Layer(
         operator=binding.operator,
         label=path,
-        inputs=tuple(inputs),
+        inputs=inputs,
         output=y,
         expressions=binding.expressions,
-        tied=tuple((name, where) for name, (where, _) in ties.items()),
+        tied=tuple([(name, where) for name, (where, _) in ties.items()]) if ties else (),
         abbreviation=b.defs[-1].signature.name if b.defs else None,
         span=call.span,
     )
-    shapes = b.known((*inputs, y)) if ties or path is not None else None
+    if path is None and not ties:
+        return [*nodes, node], y
+    shapes = b.known((*inputs, y))
     tensors = {} if shapes is None else {a.name: a for a in binding.operator.tensors(*shapes[:-1])}
     _check_ties(b, ties, tensors, binding.spans, call.span)
     if path is not None:
@@ -45,11 +47,13 @@ def layer(b: Builder, site: Site, cls: type[Operator]) -> Made:
     return [*nodes, node], y
 
 
-def _references(b: Builder, cls: type[Operator], binding: Binding, x: int) -> tuple[list[g.Node], list[int], Ties]:
+def _references(
+    b: Builder, cls: type[Operator], binding: Binding, x: int
+) -> tuple[list[g.Node], tuple[int, ...], Ties]:
     """What a layer takes of others: nodes that fetch values, its inputs, and the arrays it shares."""
     nodes: list[g.Node] = []
     inputs, ties = [x], Ties()
-    for argument in cls.arguments() if binding.references else ():
+    for argument in cls.arguments():
         ref = binding.references.get(argument.name)
         if ref is None:
             continue
@@ -59,7 +63,7 @@ def _references(b: Builder, cls: type[Operator], binding: Binding, x: int) -> tu
             inputs.append(value)
         elif (found := tied(b, ref, argument.name)) is not None:
             ties[argument.name] = found
-    return nodes, inputs, ties
+    return nodes, tuple(inputs), ties
 
 
 def _check_ties(b: Builder, ties: Ties, tensors: Mapping[str, Tensor], spans: Mapping[str, Span], span: Span) -> None:

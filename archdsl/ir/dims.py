@@ -47,6 +47,9 @@ from .dim_terms import MAX_NUMBER, DimTooLarge, Number, is_whole, number, show, 
 
 SAMPLES = 240
 
+product = cast("Callable[[Iterable[Dim]], Dim]", math.prod)
+"""All of some sizes multiplied; 1 of none."""
+
 
 # ---- more operations ---------------------------------------------------------------------------
 
@@ -367,5 +370,5 @@ def _read(value: object, depth: int) -> Value:
 __all__ = [
     "Atom", "Dim", "DimTooLarge", "Factor", "Monomial", "Number", "Poly", "Value", "ceil_div", "compare", "dim_ceil",
     "dim_floor", "dim_max", "dim_min", "dim_round", "dim_sqrt", "divisible", "equal", "evaluate", "exact_div",
-    "floor_div", "from_json", "is_whole", "power", "show", "show_shape", "substitute", "symbol", "symbols", "to_json",
+    "floor_div", "from_json", "is_whole", "power", "product", "show", "show_shape", "substitute", "symbol", "symbols", "to_json",
 ]  # fmt: skip

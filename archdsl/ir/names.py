@@ -49,18 +49,21 @@ class Namer:
 
     def name(self, node: Item) -> Path:
         """The name of the next item."""
-        word = _word(node)
+        word, counts = _word(node), self.counts
         if word:
-            self.counts[word] = self.counts.get(word, 0) + 1
-        label = node.label.segments if node.label is not None else None
-        position = self.counts.get("", 0)
-        if label is None or label[0] not in self.opened:
-            self.counts[""] = position + 1
-        if label is not None:
-            if len(label) > 1:
-                self.opened.add(label[0])
-            return label
-        return (str(position),) if self.positional or not word else (f"{word}{self.counts[word]}",)
+            counts[word] = number = counts.get(word, 0) + 1
+        else:
+            number = 0
+        position = counts.get("", 0)
+        if node.label is None:
+            counts[""] = position + 1
+            return (str(position),) if self.positional or not word else (f"{word}{number}",)
+        label = node.label.segments
+        if label[0] not in self.opened:
+            counts[""] = position + 1
+        if len(label) > 1:
+            self.opened.add(label[0])
+        return label
 
     def skip(self, before: dict[str, int], times: int) -> None:
         """As if what has come since `before` came `times` more."""
@@ -211,7 +214,12 @@ class _Context(NamedTuple):
     call: Place | None = None
     said: Path = ()
     scopes: tuple[tuple[Path, Path], ...] = ()
-    turn: str | None = None
+    turn: int | None = None
+
+    def turned(self, index: int, times: int = 1) -> _Context:
+        """In the iteration of this index, which stands for so many."""
+        path, instance, before, training, depth, call, said, scopes, _ = self
+        return _Context(path, instance, before * times, training, depth, call, said, scopes, index)
 
     def place(self, path: Path, node: Item | Reuse) -> Place:
         return Place(path, node, self.instance, self.times, self.training, self.depth, self.call, self.scopes)
@@ -224,21 +232,20 @@ class _Walker:
         self.fold, self.wanted, self.shallow = fold, wanted, shallow
 
     def body(self, body: Body, namer: Namer, at: _Context) -> Iterator[Place]:
-        for node in body:
-            if isinstance(node, Layer):  # most are, and nothing is inside
-                path = (*at.path, *namer.name(node))
-                if self.wanted is None or path == self.wanted[: len(path)]:
-                    yield at.place(path, node)
-            elif isinstance(node, Line):
-                yield from self.body(node.body, namer, at)
-            else:
-                yield from self.node(node, namer, at)
+        for line in body:
+            for node in line.body if isinstance(line, Line) else (line,):
+                if isinstance(node, Layer):  # most are, and nothing is inside
+                    path = (*at.path, *namer.name(node))
+                    if self.wanted is None or path == self.wanted[: len(path)]:
+                        yield at.place(path, node)
+                else:
+                    yield from self.node(node, namer, at)
 
     def node(self, node: Node, namer: Namer, at: _Context) -> Iterator[Place]:
         match node:
             case Invoke() | Level():
                 yield from self.item(node, namer, at)
-            case Choice():
+            case Choice() | Line():
                 yield from self.body(node.body, namer, at)
             case Residual() | Join():
                 for arm in arms(node):
@@ -266,22 +273,21 @@ class _Walker:
             inner = _Context(path, node.instance, at.times, at.training, at.depth + 1, place)
             yield from self.body(node.instance.body, Namer(False), inner)
         else:
-            said = (*at.said, *(node.label.segments if node.label else (at.turn or "_",)))
+            said = (*at.said, *(node.label.segments if node.label else ("_" if at.turn is None else str(at.turn),)))
             scopes = (*at.scopes, (said, path))
-            inner = at._replace(path=path, depth=at.depth + 1, said=said, scopes=scopes, turn=None)
+            inner = _Context(path, at.instance, at.times, at.training, at.depth + 1, at.call, said, scopes)
             yield from self.body(node.body, Namer(True), inner)
 
     def run(self, run: Run, namer: Namer, at: _Context) -> Iterator[Place]:
         if self.fold and run.count == 1:
-            yield from self.body(run.body, namer, at._replace(turn=str(run.index)))
+            yield from self.body(run.body, namer, at.turned(run.index))
             return
         before = dict(namer.counts)
         if self.fold:
-            inner = at._replace(turn=str(run.index), times=at.times * run.count)
-            yield from self.body(run.body, namer, inner)
+            yield from self.body(run.body, namer, at.turned(run.index, run.count))
             namer.skip(before, run.count - 1)
             return
-        inner = at._replace(turn=str(run.index))
+        inner = at.turned(run.index)
         if run.count:
             yield from self.body(run.body, namer, inner)
         if self.wanted is None:

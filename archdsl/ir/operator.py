@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias, TypeVar, datac
 
 from ..expr import Expr, Name
 from ..records import dataclass
-from .dims import Dim
+from .dims import Dim, product
 from .reach import UNDEFINED, Reach, here
 from .shapes import Constant, Grid, Kind, Shape, Size
 
@@ -65,10 +65,7 @@ class Tensor:
 
     @property
     def count(self) -> Dim:
-        total: Dim = 1
-        for dim in self.shape:
-            total = total * dim
-        return total
+        return product(self.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,15 +347,18 @@ def axes(value: Axes, rank: int) -> tuple[Dim, ...]:
 def spatial(word: str, shape: Shape, **arguments: Axes) -> list[tuple[Dim, ...]]:
     """Each argument as one number an axis of the map; refuse one that speaks of another number of axes."""
     rank = len(shape.dims) - 1
+    found: list[tuple[Dim, ...]] = []
     for name, given in arguments.items():
-        if isinstance(given, Size) and len(given) != rank:
+        each = axes(given, rank)
+        if len(each) != rank:
             raise Refusal(
                 "A0402",
-                f"{word}: the {name} {given!r} speaks of {len(given)} axes, but here comes {shape}, which has {rank}",
+                f"{word}: the {name} {given!r} speaks of {len(each)} axes, but here comes {shape}, which has {rank}",
                 "a single number speaks of every axis",
                 name,
             )
-    return [axes(given, rank) for given in arguments.values()]
+        found.append(each)
+    return found
 
 
 def replace(op: Operator, **changes: object) -> Operator:

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Literal
 
 from ..records import dataclass
-from .dims import Dim, Poly, show_shape
+from .dims import Dim, Poly, product, show_shape
 
 Kind = Literal["map", "sequence", "vector", "numbers"]
 
@@ -77,10 +77,7 @@ class Shape:
     @property
     def count(self) -> Dim:
         """How many numbers it has."""
-        total: Dim = 1
-        for dim in self.dims:
-            total = total * dim
-        return total
+        return product(self.dims)
 
     @property
     def axes(self) -> tuple[Dim, ...]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import prod
 
 from ..expr import Binary, Expr, Name
 from ..expr import Number as Literal
-from ..ir.dims import Dim, compare, exact_div, show
+from ..ir.dims import Dim, compare, exact_div, product, show
 from ..ir.operator import Axes, Operator, Refusal, Slot, TorchCall, TorchForm, axes, operator, position, spatial
 from ..ir.reach import UNDEFINED, Reach, reach_of, resampled, window
 from ..ir.shapes import Listed, Shape, Size
@@ -76,8 +75,8 @@ class Patches(Operator):
             if compare(n % p, 0, "==") is False:
                 raise Refusal("A0416", f"patches of {show(p)} do not divide {show(n)} places", argument="size")
         grid = tuple(exact_div(n, p) for n, p in zip(places, patch, strict=True))
-        count: Dim = prod(grid)  # type: ignore[assignment]
-        return Shape("sequence", (count, inputs[0].features * prod(patch)), grid=grid)
+        count = product(grid)
+        return Shape("sequence", (count, inputs[0].features * product(patch)), grid=grid)
 
     def result_features(self, *inputs: Shape) -> Expr | None:
         if isinstance(self.size, Size):
@@ -109,7 +108,7 @@ class PixelShuffle(Operator):
         shape = inputs[0]
         self.check_kind(shape)
         (times,) = spatial(self.word, shape, size=self.size)
-        block: Dim = prod(times)  # type: ignore[assignment]
+        block = product(times)
         if compare(shape.features % block, 0, "==") is False:
             message = f"pixelshuffle makes {show(block)} places of as many channels, here are {show(shape.features)}"
             raise Refusal("A0416", message, argument="size")

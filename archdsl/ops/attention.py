@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from math import prod
 
-from ..ir.dims import Dim, compare, show
+from ..ir.dims import Dim, compare, product, show
 from ..ir.operator import (
     Axes,
     Operator,
@@ -187,10 +186,10 @@ class Attention(Operator):
         """The arrays of relative places, those that the attention itself holds."""
         places = self._places(shape)
         apart = tuple(2 * n - 1 for n in places)
-        square = _product(places) * _product(places)
+        square = product(places) * product(places)
         index = Tensor("relative_position_index", (square,), "frozen")
         if self.relative:
-            return (Tensor("relative_position_bias_table", (_product(apart), self.heads)), index)
+            return (Tensor("relative_position_bias_table", (product(apart), self.heads)), index)
         if self.cosine:
             table = Tensor("relative_coords_table", (1, *apart, len(places)), "frozen")
             return (Tensor("logit_scale", (self.heads, 1, 1)), table, index)
@@ -200,18 +199,18 @@ class Attention(Operator):
         length, features = inputs[0].dims
         places = self._places(inputs[0])
         tiled = self.window is not None or self.grid is not None
-        seen = _product(places) if tiled else length
+        seen = product(places) if tiled else length
         total = length * features * (2 * features + 2 * self._keys(features)) + 2 * length * seen * features
         if self.cosine:
             hidden = len(places) * COSINE_HIDDEN + COSINE_HIDDEN * self.heads
-            total += _product(tuple(2 * n - 1 for n in places)) * hidden
+            total += product(tuple(2 * n - 1 for n in places)) * hidden
         return total
 
     def work(self, inputs: tuple[Shape, ...], output: Shape) -> Work:
         length, features = inputs[0].dims
         biases = length * (2 * features + 2 * self._keys(features)) if self.bias else 0
         tiled = self.window is not None or self.grid is not None
-        seen = _product(self._places(inputs[0])) if tiled else length
+        seen = product(self._places(inputs[0])) if tiled else length
         return Work(biases, activation=self.heads * length * seen)
 
     def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
@@ -253,10 +252,6 @@ class Attention(Operator):
         found["axes"] = (2, slot(len(whole)))
         found["relative"] = (False, slot(self.relative))
         return found
-
-
-def _product(dims: tuple[Dim, ...]) -> Dim:
-    return prod(dims, start=1)  # type: ignore[return-value]
 
 
 @operator

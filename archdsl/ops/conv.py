@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import prod
 
 from ..expr import Expr
-from ..ir.dims import Dim, ceil_div, compare, show
+from ..ir.dims import Dim, ceil_div, compare, product, show
 from ..ir.operator import (
     Axes,
     Grid,
@@ -27,11 +26,7 @@ from ..ir.operator import (
 from ..ir.reach import Reach, reach_of, window
 from ..ir.shapes import Constant, Shape
 from .formula import call, half, name, size, slot, times
-from .windows import each_axis, same_padding, windows, written_out
-
-
-def _times(dims: tuple[Dim, ...]) -> Dim:
-    return prod(dims)  # type: ignore[return-value]
+from .windows import each_axis, half_padding, same_padding, windows, written_out
 
 
 @operator
@@ -86,13 +81,7 @@ class Conv(Operator):
             if rank != 1:
                 raise Refusal("A0404", f"`causal` needs a map of one axis, but here comes {shape}", argument="causal")
             return ((dilation[0] * (kernel[0] - 1), 0),)
-        if any(isinstance(k, int) and k % 2 == 0 for k in kernel):
-            shown = "x".join(show(k) for k in kernel)
-            raise Refusal(
-                "A0405", f"a {shown} kernel has no middle", "say `valid`, `same`, or `pad` with a number", "size"
-            )
-        half = [d * ((k - 1) // 2) for k, d in zip(kernel, dilation, strict=True)]
-        return tuple([(pad, pad) for pad in half])
+        return half_padding(kernel, dilation)
 
     def output(self, *inputs: Shape) -> Shape:
         shape = inputs[0]
@@ -103,8 +92,8 @@ class Conv(Operator):
         if self.same:
             return Shape("map", (self.width, *(ceil_div(n, s) for n, s in zip(shape.space, stride, strict=True))))
         places = [
-            windows(self.word, n, k, s, pad, dilation=d)
-            for n, k, s, d, pad in zip(shape.space, kernel, stride, dilation, pads, strict=True)
+            windows(self.word, *nksp, dilation)
+            for *nksp, dilation in zip(shape.space, kernel, stride, pads, dilation, strict=True)
         ]
         return Shape("map", (self.width, *places))
 
@@ -119,7 +108,7 @@ class Conv(Operator):
         return each_axis(written_out(*nkspd) for nkspd in axis)
 
     def _check_groups(self, channels: Dim) -> None:
-        for count, what in ((channels, "channels that come in"), (self.width, "kernels")):
+        for count, what in ((channels, "channels that come in"), (self.width, "kernels")) if self.groups != 1 else ():
             if compare(count % self.groups, 0, "==") is False:
                 raise Refusal(
                     "A0406", f"{show(self.groups)} groups do not divide the {show(count)} {what}", argument="groups"
@@ -138,7 +127,7 @@ class Conv(Operator):
             raise Refusal("A0407", "a convolution takes `groups` or `connect`, not both", argument="connect")
 
     def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
-        kernel = axes(self.size, len(inputs[0].space))
+        kernel = axes(self.size, len(inputs[0].dims) - 1)
         if self.connect is not None:
             weight = Tensor("weight", (self.connect.links, *kernel))
         else:
@@ -146,15 +135,15 @@ class Conv(Operator):
         return (weight, Tensor("bias", (self.width,))) if self.bias else (weight,)
 
     def _fan(self, inputs: tuple[Shape, ...]) -> Dim:
-        rank = len(inputs[0].space)
+        rank = len(inputs[0].dims) - 1
         links = self.width * (inputs[0].features // self.groups) if self.connect is None else self.connect.links
-        return links * _times(axes(self.size, rank))
+        return links * product(axes(self.size, rank))
 
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
-        return self._fan(inputs) * _times(output.space)
+        return self._fan(inputs) * product(output.space)
 
     def connections(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
-        return (self._fan(inputs) + (self.width if self.bias else 0)) * _times(output.space)
+        return (self._fan(inputs) + (self.width if self.bias else 0)) * product(output.space)
 
     def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
         shape, rank = inputs[0], len(inputs[0].space)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import prod
 
 from ..expr import Name
-from ..ir.dims import Dim, compare, show
+from ..ir.dims import Dim, compare, product, show
 from ..ir.operator import (
     Axes,
     Operator,
@@ -127,12 +126,12 @@ class SepConv(Operator):
         return (*found, Tensor("pointwise.bias", (self.width,))) if self.bias else found
 
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
-        places: Dim = prod(output.space)  # type: ignore[assignment]
-        kernel: Dim = prod(axes(self.size, len(output.space)))  # type: ignore[assignment]
+        places = product(output.space)
+        kernel = product(axes(self.size, len(output.space)))
         return (inputs[0].features * kernel + inputs[0].features * self.width) * places
 
     def connections(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
-        places: Dim = prod(output.space)  # type: ignore[assignment]
+        places = product(output.space)
         return self.macs(inputs, output) + (self.width * places if self.bias else 0)
 
     def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
@@ -192,10 +191,10 @@ class UpConv(Operator):
         return (weight, Tensor("bias", (self.width,))) if self.bias else (weight,)
 
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
-        return self.tensors(*inputs)[0].count * prod(inputs[0].space)  # type: ignore[operator]
+        return self.tensors(*inputs)[0].count * product(inputs[0].space)
 
     def connections(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
-        places: Dim = prod(output.space)  # type: ignore[assignment]
+        places = product(output.space)
         return self.macs(inputs, output) + (self.width * places if self.bias else 0)
 
     def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
@@ -206,7 +205,7 @@ class UpConv(Operator):
     def counted_by(self, tool: Tool, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         if tool == "fvcore":
             return self.macs(inputs, output)
-        kernel: Dim = prod(axes(self.size, len(output.space)))  # type: ignore[assignment]
+        kernel = product(axes(self.size, len(output.space)))
         return output.count * inputs[0].features * kernel  # as if it were no transposed convolution
 
     def torch(self, *inputs: Shape) -> TorchForm:

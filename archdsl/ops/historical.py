@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod
-
-from ..ir.dims import Dim
+from ..ir.dims import Dim, product
 from ..ir.operator import Axes, Operator, Refusal, Tensor, TorchForm, Work, axes, operator, position, spatial
 from ..ir.reach import Reach, reach_of, window
 from ..ir.shapes import Shape
@@ -35,14 +33,14 @@ class Subsample(Operator):
         return Tensor("weight", (features, 1, *(1 for _ in inputs[0].space))), Tensor("bias", (features,))
 
     def work(self, inputs: tuple[Shape, ...], output: Shape) -> Work:
-        read: Dim = prod(axes(self.size, len(output.space)))  # type: ignore[assignment]
+        read = product(axes(self.size, len(output.space)))
         return Work(output.count, pooling=read * output.count)
 
     def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
         return (reach_of([window(k, k, 0) for k in axes(self.size, len(output.space))]),)
 
     def connections(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
-        read: Dim = prod(axes(self.size, len(output.space)))  # type: ignore[assignment]
+        read = product(axes(self.size, len(output.space)))
         return (read + 1) * output.count
 
     def torch(self, *inputs: Shape) -> TorchForm:
@@ -52,7 +50,7 @@ class Subsample(Operator):
         if rank == 1:
             return TorchForm(module=made, state=True)
         mean = call(f"F.avg_pool{rank}d", kernel)  # ONNX has no divisor of its own
-        area = slot(prod(axes(self.size, rank)))  # type: ignore[arg-type]
+        area = slot(product(axes(self.size, rank)))
         trained = call(f"nn.Conv{rank}d", features, features, slot(1), groups=(1, features))
         return TorchForm(module=made, function=mean, trained=trained, state=True, factor=area)
 

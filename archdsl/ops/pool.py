@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import ClassVar
 
-from ..ir.dims import Dim, ceil_div, compare, show
+from ..ir.dims import Dim, ceil_div, compare, product, show
 from ..ir.operator import (
     Axes,
     Operator,
@@ -114,7 +113,7 @@ class _Pool(Operator):
     def work(self, inputs: tuple[Shape, ...], output: Shape) -> Work:
         if self.size is None:
             return Work(pooling=inputs[0].count)
-        read: Dim = prod(axes(self.size, len(inputs[0].space)))  # type: ignore[assignment]
+        read = product(axes(self.size, len(inputs[0].space)))
         return Work(pooling=read * output.count)
 
     def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import prod
 
 from ..expr import Binary, Expr, Name
 from ..expr import Number as Literal
-from ..ir.dims import Dim, compare, equal, show
+from ..ir.dims import Dim, compare, equal, product, show
 from ..ir.operator import Axes, Operator, Refusal, Slot, TorchCall, TorchForm, operator, position
 from ..ir.reach import GLOBAL, UNDEFINED, Reach, here
 from ..ir.shapes import Kind, Shape, Size
@@ -24,11 +23,11 @@ class Flatten(Operator):
 
     def output(self, *inputs: Shape) -> Shape:
         self.check_kind(inputs[0])
-        total: Dim = prod(inputs[0].dims)  # type: ignore[assignment]
+        total = product(inputs[0].dims)
         return Shape("vector", (total,))
 
     def result_features(self, *inputs: Shape) -> Expr | None:
-        places = prod(inputs[0].space)
+        places = product(inputs[0].space)
         if not isinstance(places, int):
             return None
         return Name("features") if places == 1 else Binary("*", Name("features"), Literal(Fraction(places)))
@@ -60,7 +59,7 @@ class Reshape(Operator):
     def output(self, *inputs: Shape) -> Shape:
         self.check_kind(inputs[0])
         dims = self.target()
-        have, want = prod(inputs[0].dims), prod(dims)
+        have, want = product(inputs[0].dims), product(dims)
         if equal(have, want, sizes=True) is False:
             message = f"reshape: {inputs[0]} holds {show(have)} numbers, {Size(dims)!r} {show(want)}"
             raise Refusal("A0417", message, "the numbers stay as they are; only their arrangement changes", "shape")

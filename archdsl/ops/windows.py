@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from ..ir.dims import Dim, ceil_div, compare, dim_max, dim_min, show
 from ..ir.operator import Refusal
@@ -13,7 +14,8 @@ def extent(size: Dim, dilation: Dim) -> Dim:
     return dilation * (size - 1) + 1
 
 
-def windows(word: str, length: Dim, size: Dim, stride: Dim, pads: tuple[Dim, Dim], *, dilation: Dim = 1) -> Dim:
+@lru_cache(maxsize=4096)
+def windows(word: str, length: Dim, size: Dim, stride: Dim, pads: tuple[Dim, Dim], dilation: Dim = 1) -> Dim:
     """How many windows fit, as torch counts them: floor((n + p - d(k - 1) - 1) / s) + 1.
 
     `pads` are what is put before and after. Refuses a window that does not fit.
@@ -67,6 +69,16 @@ def _padding(before: Dim, after: Dim) -> str:
 def each_axis(lines: Iterable[str]) -> str:
     """What is said of every axis, once where it is the same."""
     return ", ".join(dict.fromkeys(lines))
+
+
+@lru_cache(maxsize=4096)
+def half_padding(kernel: tuple[Dim, ...], dilation: tuple[Dim, ...]) -> tuple[tuple[Dim, Dim], ...]:
+    """(before, after) an axis where nothing is said: half the kernel. Refuses one without a middle."""
+    if any(isinstance(k, int) and k % 2 == 0 for k in kernel):
+        shown = "x".join(show(k) for k in kernel)
+        raise Refusal("A0405", f"a {shown} kernel has no middle", "say `valid`, `same`, or `pad` with a number", "size")
+    half = [d * ((k - 1) // 2) for k, d in zip(kernel, dilation, strict=True)]
+    return tuple([(pad, pad) for pad in half])
 
 
 def same_padding(length: Dim, size: Dim, stride: Dim, dilation: Dim = 1) -> tuple[Dim, Dim]:

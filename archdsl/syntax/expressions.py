@@ -22,9 +22,16 @@ Node = TypeVar("Node")
 
 
 def parse_expression(fragment: Fragment) -> t.Expr:
-    """An expression alone: a parameter's value, a table's cell, what stands in braces."""
+    """An expression alone: a parameter's value, a table's cell, what stands in braces. Most are numbers."""
+    if len(fragment.lines) == 1 and is_whole(text := fragment.lines[0].text):
+        return ex.Number(Fraction(int(text)), fragment.span)
     build = ExpressionBuilder(fragment)
     return build.expr(build.parse("sum"))
+
+
+def is_whole(text: str) -> bool:
+    """Whether a text is digits alone, so that it is read without a parser."""
+    return text.isdecimal() and text.isascii() and len(text) <= MAX_DIGITS
 
 
 # ---- the parser's trees ---------------------------------------------------------------------------------------------
@@ -273,7 +280,7 @@ class ExpressionBuilder:
     def dim(self, token: Token, start: int, end: int) -> ex.Expr:
         """A stretch of a token as an expression; most are numbers, which need no parser."""
         text = token[start:end]
-        if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS:
+        if is_whole(text):
             line, column = token.line, token.column + start
             return ex.Number(Fraction(int(text)), self.fragment.place(line, column, line, column + end - start))
         return parse_expression(self.inner(token, start, end))
