@@ -160,8 +160,10 @@ class Details:
                 assert isinstance(cell, int | Poly)
                 total = total + cell * self.rows[number].times
             return total
-        if name == "live" and all(isinstance(cell, int) for cell in picked if cell is not None):
-            return max((cell for cell in picked if isinstance(cell, int)), default=None)
+        if name == "live":
+            from .memory import largest
+
+            return largest({cell for cell in picked if isinstance(cell, int | Poly)})
         return picked[-1]
 
     def between(self, name: str, groups: Sequence[Group]) -> Cell:

@@ -26,7 +26,7 @@ from ..ir.graph import (
     SideOutput,
 )
 from ..ir.lookup import arms
-from ..ir.operator import Operator
+from ..ir.operator import Operator, Role
 from ..ir.shapes import Shape
 from ..records import dataclass
 
@@ -109,21 +109,16 @@ def _together(parts: list[Totals]) -> Totals:
     return Totals(_sum([part.always for part in some]), _sum([part.training for part in some]))
 
 
-_ROLES = {"trained": "parameters", "statistic": "statistics", "counter": "counters", "frozen": "frozen"}
-
-
 def _counts(op: Operator, inputs: tuple[Shape, ...], output: Shape, shared: tuple[tuple[str, object], ...]) -> Counts:
     """The counts of one layer; arrays it shares with another are that one's."""
     tensors, macs, connections = op.tensors(*inputs), op.macs(inputs, output), op.connections(inputs, output)
     if not tensors and macs == 0 == connections:
         return NOTHING
-    found: dict[str, Dim] = {}
-    names = [name for name, _ in shared]
+    found: dict[Role, Dim] = {"trained": 0, "statistic": 0, "counter": 0, "frozen": 0}
     for tensor in tensors:
-        if tensor.name not in names:
-            role = _ROLES[tensor.role]
-            found[role] = found.get(role, 0) + tensor.count
-    return Counts(**found, macs=macs, connections=connections)
+        if not shared or tensor.name not in dict(shared):
+            found[tensor.role] += tensor.count
+    return Counts(found["trained"], found["statistic"], found["counter"], found["frozen"], macs, connections)
 
 
 class Counter:
@@ -143,9 +138,7 @@ class Counter:
 
     def body(self, body: Body, shapes: Sequence[Shape]) -> Totals:
         """The totals of some nodes whose values have these shapes."""
-        if len(body) == 1:
-            return self.node(body[0], shapes)
-        return _together([self.node(node, shapes) for node in body])
+        return self.bodies((body,), shapes)
 
     def node(self, node: Node, shapes: Sequence[Shape]) -> Totals:
         """The totals of one node, worked out once however often it is asked for."""
@@ -189,4 +182,18 @@ class Counter:
 
     def bodies(self, bodies: Sequence[Body], shapes: Sequence[Shape]) -> Totals:
         """The totals of several bodies."""
-        return _together([self.body(body, shapes) for body in bodies])
+        found: list[Totals] = []
+        for body in bodies:
+            self._gather(body, shapes, found)
+        return _together(found)
+
+    def _gather(self, body: Body, shapes: Sequence[Shape], found: list[Totals]) -> None:
+        """What adds up to a body, added up once: lines and residuals have no sum of their own unless one is asked for."""
+        for node in body:
+            if isinstance(node, Line):
+                self._gather(node.body, shapes, found)
+            elif isinstance(node, Residual):
+                for arm in arms(node):
+                    self._gather(arm.body, shapes, found)
+            else:
+                found.append(self.node(node, shapes))

@@ -34,6 +34,8 @@ from .sums import bytes_of, is_view
 
 MAX_FORMULAS = 64
 """Of more different formulas than these no largest one is sought."""
+MAX_CANDIDATES = 4
+"""If more formulas than these may be the largest, it depends on the sizes, and no one formula is given."""
 
 
 @dataclass(slots=True)
@@ -63,7 +65,7 @@ class _Plan:
 @dataclass(frozen=True, slots=True)
 class Memory:
     """Bytes an example alive while each row runs, in the order of `walk`; None where it is not executed, or where
-    formulas cannot be compared. `peak` is the most at any moment.
+    too many formulas may be the largest. `peak` is the most at any moment.
     """
 
     rows: list[Dim | None]
@@ -80,7 +82,13 @@ def live_memory(root: Instance, size: int, fold: bool) -> Memory:
 
 
 def largest(values: set[Dim]) -> Dim | None:
-    """The largest of some sizes; None if formulas cannot be compared, or there is nothing."""
+    """The largest of some sizes, `max(...)` of a few formulas if it depends on the symbols; None of more, or of nothing.
+
+    >>> from archdsl.ir.dims import show, symbol
+    >>> s, t = symbol("S"), symbol("T")
+    >>> show(largest({4 * s, 4 * s + 2 * t, 3 * t})), largest(set())
+    ('max(3T, 4S + 2T)', None)
+    """
     if not values:
         return None
     if not any(isinstance(value, Poly) for value in values):
@@ -88,8 +96,8 @@ def largest(values: set[Dim]) -> Dim | None:
     if len(values) > MAX_FORMULAS:
         return None
     found = dim_max(*values)
-    undecided = any(isinstance(factor, Atom) and factor.fn == "max" for factor in factors_of(found))
-    return None if undecided else found
+    open_ones = (len(factor.args) for factor in factors_of(found) if isinstance(factor, Atom) and factor.fn == "max")
+    return None if max(open_ones, default=0) > MAX_CANDIDATES else found
 
 
 def _kept(body: Body) -> Iterator[int]:

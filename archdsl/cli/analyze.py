@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
 from .cache import Cache, Printed
-from .files import CommandError, guarded, network_of, open_project, print_exactly, show_diagnostics
+from .files import CommandError, guarded, network_of, open_project, print_exactly, refuse_foreign, show_diagnostics
 from .parser import Options
 
 if TYPE_CHECKING:
@@ -70,6 +71,13 @@ def _check(options: Options) -> None:
         raise CommandError(f"`--json` and `--format {options.format}` exclude each other")
     if options.depth is not None and (options.by or options.sort):
         raise CommandError(f"`--depth` is of the tree, `--{'by' if options.by else 'sort'}` shows none")
+    if options.force and options.plot is None:
+        raise CommandError("`--force` is for `--plot`: nothing else is written")
+    for name in ("columns", "sort", "by", "format", "json", "depth", "connections") if options.plot is not None else ():
+        if getattr(options, name):
+            raise CommandError(
+                f"`--plot` and `--{name}` exclude each other", "a plot always shows the same four columns"
+            )
 
 
 def _details(analysis: Analysis, options: Options, fold: bool) -> Details:
@@ -83,10 +91,12 @@ def _plot(options: Options) -> int:
     from .. import api
     from ..report import fact_diagnostic
     from ..report.listing import UnsortableError
-    from .plot import write_plot
+    from .plot import check_plot, write_plot
 
-    _check(options)
     assert options.plot is not None
+    _check(options)
+    check_plot(options.plot)
+    refuse_foreign(options.plot, options.file, options.force)
     project = open_project(options.file)
     analysis = api.analyze(network_of(project, options.settings, options.at))
     try:
@@ -94,6 +104,7 @@ def _plot(options: Options) -> int:
     except UnsortableError:
         help = "give sizes to the symbols of the input: `--at T=1024`"
         raise CommandError("a plot needs numbers", help) from None
+    print(f"wrote {options.plot}", file=sys.stderr)
     show_diagnostics([fact_diagnostic(fact) for fact in analysis.failed])
     return 1 if analysis.failed else 0
 

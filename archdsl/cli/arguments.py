@@ -75,6 +75,7 @@ def _analyze(parser: Parser) -> None:
     form.add_argument(
         "--plot", metavar="FILE.svg", help="draw the columns over the layers instead; .png needs matplotlib"
     )
+    form.add_argument("--force", action="store_true", help="replace FILE.svg even if archdsl did not make it")
     memory = parser.add_argument_group("memory")
     memory.add_argument("--batch", type=_batch, metavar="N", help="examples at once (default: 1)")
     memory.add_argument("--dtype", choices=DTYPES, help="type of all numbers (default: float32)")
@@ -104,6 +105,7 @@ def _depth(text: str) -> int:
 def _diff(parser: Parser) -> None:
     parser.add_argument("file", metavar="A", help="a spec, or the name of a bundled spec")
     parser.add_argument("other", metavar="B", help="another, or the same with other parameters")
+    _limit(parser)
     _settings(parser)
     for side in "ab":
         help = f"a parameter of {side.upper()} alone"

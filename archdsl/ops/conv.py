@@ -131,19 +131,19 @@ class Conv(Operator):
         if self.connect is not None:
             weight = Tensor("weight", (self.connect.links, *kernel))
         else:
-            weight = Tensor("weight", (self.width, inputs[0].features // self.groups, *kernel))
+            weight = Tensor("weight", (self.width, inputs[0].dims[0] // self.groups, *kernel))
         return (weight, Tensor("bias", (self.width,))) if self.bias else (weight,)
 
     def _fan(self, inputs: tuple[Shape, ...]) -> Dim:
-        rank = len(inputs[0].dims) - 1
-        links = self.width * (inputs[0].features // self.groups) if self.connect is None else self.connect.links
-        return links * product(axes(self.size, rank))
+        channels, *space = inputs[0].dims
+        links = self.width * (channels // self.groups) if self.connect is None else self.connect.links
+        return links * product(axes(self.size, len(space)))
 
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
-        return self._fan(inputs) * product(output.space)
+        return self._fan(inputs) * product(output.dims[1:])
 
     def connections(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
-        return (self._fan(inputs) + (self.width if self.bias else 0)) * product(output.space)
+        return (self._fan(inputs) + (self.width if self.bias else 0)) * product(output.dims[1:])
 
     def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
         shape, rank = inputs[0], len(inputs[0].space)

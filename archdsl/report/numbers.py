@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..ir.dim_poly import poly
-from ..ir.dims import Dim, Poly, show
+from ..ir.dims import Atom, Dim, Poly, show
 
 GROUPED_FROM = 1_000_000
 """Numbers from here on get thousands separators."""
@@ -57,13 +57,20 @@ def formula(count: Poly, number: Callable[[int], str]) -> str:
         size = abs(coef)
         parts = [] if size == 1 and mono else [number(size)]
         for factor, power in mono:
-            name = factor if isinstance(factor, str) else show(poly(factor))
-            if not isinstance(factor, str) and "/" in name:
-                name = f"({name})"
+            name = factor if isinstance(factor, str) else _applied(factor, number)
             parts.append(name if power == 1 else f"{name}^{power}")
         sign = (" - " if coef < 0 else " + ") if text else "-" if coef < 0 else ""
         text += sign + " ".join(parts)
     return text
+
+
+def _applied(atom: Atom, number: Callable[[int], str]) -> str:
+    """A floor, a largest or the like, as a factor."""
+    if atom.fn in ("max", "min"):
+        args = [formula(arg, number) if isinstance(arg, Poly) else show(arg) for arg in atom.args]
+        return f"{atom.fn}({', '.join(args)})"
+    text = show(poly(atom))
+    return f"({text})" if "/" in text else text
 
 
 def in_bytes(count: Dim) -> str:
@@ -73,7 +80,8 @@ def in_bytes(count: Dim) -> str:
     ('97.5 MiB', '512 B')
     """
     if not isinstance(count, int):
-        return f"({formula(count, exact)}) B" if len(count.terms) > 1 else f"{formula(count, exact)} B"
+        text = formula(count, exact)
+        return f"({text}) B" if len(count.terms) > 1 else f"{text} B"
     value, unit = float(count), "B"
     for larger in ("KiB", "MiB", "GiB", "TiB", "PiB"):
         if abs(value) < 1024:

@@ -22,6 +22,9 @@ MIN_WIDTH = 60
 NAME_WIDTH = 24
 """Names are cut to this before columns are left out."""
 
+MAX_NUMBER = 24
+"""Of longer numbers, which are formulas, the end is not aligned."""
+
 _GAP = "  "
 
 
@@ -61,6 +64,9 @@ def details_table(details: Details, names: Sequence[str], listing: Listing, widt
         note = f"({plural(listing.hidden, 'row')} inside not shown; --depth {deepest} shows everything)"
         parts.extend(_wrapped(note, texts))
     parts += ["", *_totals(analysis, details.training, "connections" in names, texts)]
+    if "live" in names and _undecided(details):
+        note = "(live: `-` where it depends on the sizes which of many formulas is the largest; --at gives numbers)"
+        parts.extend(_wrapped(note, texts))
     if memory or MEMORY & set(names):
         parts += ["", *(part for line in _memory(details) for part in _wrapped(line, texts, " " * 4))]
     parts += ["", facts_line(analysis.facts)]
@@ -214,7 +220,7 @@ def _totals(analysis: Analysis, training: bool, connections: bool, width: int) -
     if connections:
         entries.append(("connections", counts.connections, "every use of a weight or bias"))
     numbers = [exact(count) for _, count, _ in entries]
-    right = max((len(n) for n in numbers if len(n) <= 24), default=0)
+    right = max((len(n) for n in numbers if len(n) <= MAX_NUMBER), default=0)
     lines: list[str] = []
     for (name, count, note), number in zip(entries, numbers, strict=True):
         about = f"{rounded(count)}, " if isinstance(count, int) and count >= 10**6 else ""
@@ -251,7 +257,7 @@ def _memory(details: Details) -> list[str]:
     where = f"values alive at once, most in {safe(at)}" if at else "values alive at once"
     entries = (
         ("parameters and buffers", arrays, ""),
-        ("inference: values", peak, where if peak is not None else "not known of formulas: give sizes by --at"),
+        ("inference: values", peak, where if peak is not None else "which of many formulas: give sizes by --at"),
         ("inference: together", _plus(arrays, peak), ""),
         ("training: gradients", gradients, "of the parameters"),
         ("training: optimizer", state, f"state of {given.optimizer}"),
@@ -259,9 +265,15 @@ def _memory(details: Details) -> list[str]:
         ("training: together", training, ""),
     )
     texts = [(name, in_bytes(n) if n is not None else "-", note) for name, n, note in entries]
-    right = max(len(text) for _, text, _ in texts)
+    right = max((len(text) for _, text, _ in texts if len(text) <= MAX_NUMBER), default=0)
     lines += [f"  {name:24}{text:>{right}}" + (f"  ({note})" if note else "") for name, text, note in texts]
     return lines
+
+
+def _undecided(details: Details) -> bool:
+    """Whether it depends on open sizes what some part takes at most."""
+    rows = zip(details.rows, details.cells("live"), strict=True)
+    return details.total("live") is None or any(live is None and not row.training for row, live in rows)
 
 
 def _plus(one: Dim | None, other: Dim | None) -> Dim | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -126,6 +127,9 @@ def test_sizes_given(run: Run):
         (("lenet5", "--json", "--format", "csv"), "exclude each other"),
         (("lenet5", "--batch", "0"), "is not a number of examples"),
         (("lenet5", "--plot", "net.pdf"), "ends neither in .svg nor in .png"),
+        (("gpt2", "--plot", "net.svg"), "--at T=1024"),
+        (("lenet5", "--plot", "net.svg", "--sort", "macs"), "`--plot` and `--sort` exclude each other"),
+        (("lenet5", "--force"), "`--force` is for `--plot`"),
     ],
 )
 def test_refusals(run: Run, arguments: tuple[str, ...], message: str):
@@ -135,15 +139,65 @@ def test_refusals(run: Run, arguments: tuple[str, ...], message: str):
     assert "Traceback" not in ran.err
 
 
-def test_plot(run: Run, tmp_path: Path):
-    name = tmp_path / "net.svg"
-    assert run("analyze", "googlenet", "--plot", str(name)).code == 0
+def plotted(run: Run, name: Path, *arguments: str) -> tuple[list[str], list[str]]:
+    """The texts and the bars of a plot."""
+    ran = run("analyze", *arguments, "--plot", str(name))
+    assert (ran.code, ran.out, ran.err) == (0, "", f"wrote {name}\n")
     root = ET.fromstring(name.read_text())
     texts = [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}text")]
-    assert "GoogLeNet" in texts[0]
-    assert {"parameters", "multiply-adds"} <= set(texts)
-    bars = list(root.iter("{http://www.w3.org/2000/svg}path"))
+    return texts, [element.attrib["d"] for element in root.iter("{http://www.w3.org/2000/svg}path")]
+
+
+def test_plot(run: Run, tmp_path: Path):
+    texts, bars = plotted(run, tmp_path / "net.svg", "googlenet")
+    assert texts[:2] == ["GoogLeNet", "input 3x224x224; 132 layers, left to right in the order they run"]
+    panels = {"parameters", "multiply-adds", "activation memory (batch 1, float32)"}
+    assert panels | {"receptive field (places along the longest axis)"} <= set(texts)
+    assert {"7.00 M in all", "1.58 G in all", "grey: the whole input", "inception4a", "1.5 M", "0"} <= set(texts)
     assert len(bars) == 5  # four panels, and the receptive fields that are everything
+
+
+def test_a_plot_has_what_trains_only_if_asked_for(run: Run, tmp_path: Path):
+    assert "13.4 M in all" in plotted(run, tmp_path / "net.svg", "googlenet", "--training")[0]
+
+
+def test_a_plot_of_sizes_given(run: Run, tmp_path: Path):
+    assert "146 G in all" in plotted(run, tmp_path / "net.svg", "gpt2", "--at", "T=1024")[0]
+
+
+def test_names_below_a_plot_do_not_overlap(run: Run, tmp_path: Path):
+    name = tmp_path / "net.svg"
+    for spec in ("resnet50", "lenet5", "alexnet", "m5"):
+        plotted(run, name, spec)
+        root = ET.fromstring(name.read_text())
+        texts = [element.attrib | {"text": element.text} for element in root.iter("{http://www.w3.org/2000/svg}text")]
+        below = [text for text in texts if text["fill"] == "#444444"]
+        assert below
+        for one, other in itertools.pairwise(below):
+            slanted = "transform" in one
+            room = 13 if slanted else 3 * (len(one["text"]) + len(other["text"]))
+            assert float(other["x"]) - float(one["x"]) >= room - 0.1
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png"])
+def test_a_plot_is_written_again_and_replaces_nothing_else(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+):
+    if suffix == "png":
+        pytest.importorskip("matplotlib")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("ARCHDSL_NO_CACHE", raising=False)
+    name = tmp_path / f"net.{suffix}"
+    for _ in range(2):  # the cache keeps what is printed, and a plot is none
+        assert run("analyze", "lenet5", "--plot", str(name)).code == 0
+        assert name.exists()
+        name.unlink()
+    assert run("analyze", "lenet5", "--plot", str(name)).code == 0
+    assert run("analyze", "m5", "--plot", str(name)).code == 0
+    name.write_text("a drawing of mine")
+    assert "was not written by archdsl" in run("analyze", "lenet5", "--plot", str(name)).err
+    assert name.read_text() == "a drawing of mine"
+    assert run("analyze", "lenet5", "--plot", str(name), "--force").code == 0
 
 
 def test_png_needs_matplotlib(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -6,8 +6,10 @@ import pytest
 
 import archdsl
 from archdsl.analysis.columns import COLUMNS, Assumptions, Details
-from archdsl.ir.dims import show
+from archdsl.ir.dims import Poly, evaluate, show
 from archdsl.ir.operator import operators
+from archdsl.report.listing import tree
+from archdsl.report.table import details_table
 
 KB = 4 * 256  # bytes of one map of 16x16 places
 
@@ -198,3 +200,25 @@ def test_an_operator_unknown_to_the_rules_is_undefined():
 
     silent = [w for w, cls in operators().items() if not cls.placewise and cls.reach is Operator.reach]
     assert set(silent) <= {"take"}, f"say in its class what {silent} see: `placewise`, or `reach`"
+
+
+@pytest.mark.parametrize(("name", "sizes"), [("transformer", ("S", "T")), ("gpt2", ("T",)), ("lstm_lm", ("T",))])
+def test_live_memory_as_a_formula(name: str, sizes: tuple[str, ...]):
+    """The largest of formulas, put together as `max(...)`, is what numbers give, whichever size is the larger."""
+    formulas = Details(archdsl.analyze(archdsl.load(name)))
+    assert formulas.peak[0] is not None
+    for values in ((3, 700), (700, 3), (50, 50)):
+        at = dict(zip(sizes, values, strict=False))
+        numbers = Details(archdsl.analyze(archdsl.load(name, at=at)))
+        assert evaluate(formulas.peak[0], at) == numbers.peak[0]
+        for cell, number in zip(formulas.cells("live"), numbers.cells("live"), strict=True):
+            assert isinstance(cell, int | Poly)
+            assert evaluate(cell, at) == number
+
+
+def test_live_memory_that_depends_on_too_many_formulas_is_said_to():
+    found = Details(archdsl.analyze(archdsl.load("vgg_dense")))
+    assert found.peak == (None, "")
+    table = details_table(found, ("live",), tree(found, ("live",), None), 100)
+    assert "live: `-` where it depends on the sizes" in table
+    assert Details(archdsl.analyze(archdsl.load("vgg_dense", at={"H": 300, "W": 224}))).peak[0] == 512 * 300 * 224
