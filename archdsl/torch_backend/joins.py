@@ -88,9 +88,11 @@ class JoinWriter(LayerWriter):
         if first.shares:
             self.split(joins, x)
         outer, self.in_arm = self.in_arm, True
+        before = self.ahead
         for at in range(len(first.arms)):
             self.bodies({n: j.arms[at].body for n, j in joins.items()}, namers)
-        self.in_arm = outer
+            self.ahead = (*self.ahead, self.get({n: j.arms[at].output for n, j in joins.items()}))
+        self.in_arm, self.ahead = outer, before
         values = [self.get({n: j.inputs[at] for n, j in joins.items()}) for at in range(len(first.inputs))]
         codes = [self.read(v) for v in values]
         forms = {n: self.join_form(n, j) for n, j in joins.items()}

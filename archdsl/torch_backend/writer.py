@@ -59,6 +59,8 @@ class Writer(ABC):
         self.result_features: ex.Expr | None = None
         self.comments = self.is_root
         self.in_arm = False
+        self.ahead: tuple[Value, ...] = ()
+        """What the paths before this one give: where this one needs statements, theirs come first."""
         self.inlined: g.Node | None = None
         self.prefix: tuple[str, ...] = ()
         self.dicts: set[tuple[str, ...]] = set()
@@ -137,6 +139,10 @@ class Writer(ABC):
         if value.variable is not None:
             self.annotate(value.variable, comment)
             return
+        for earlier in self.ahead:
+            if earlier is value:
+                break
+            self.settle(earlier)
         self.variables.pending.discard(value)
         name = self.variables.choose(value, label)
         if value.code != py.Name(name):

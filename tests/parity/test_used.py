@@ -9,43 +9,67 @@ import archdsl
 from .torchvision_models import models
 
 
+def assert_same_step(ours: torch.nn.Module, theirs: torch.nn.Module) -> None:
+    """After a training step: the gradient of every parameter, and every running statistic, bit for bit."""
+    gradients = {name: parameter.grad for name, parameter in theirs.named_parameters()}
+    for key, parameter in ours.named_parameters():
+        gradient = gradients.pop(key)
+        assert parameter.grad is not None, key
+        assert gradient is not None, key
+        assert torch.equal(parameter.grad, gradient), key
+    assert gradients == {}
+    statistics = dict(theirs.named_buffers())
+    moved = 0
+    for key, buffer in ours.named_buffers():
+        assert torch.equal(buffer, statistics.pop(key)), key
+        moved += key.endswith("running_mean") and bool(buffer.any())
+    assert statistics == {}
+    assert moved
+
+
 def test_deeplabv3() -> None:
-    """Same keys and shapes; outputs in eval and in training, and running statistics, bit for bit."""
+    """Same keys and shapes; outputs in eval and in training, gradients and running statistics, bit for bit."""
     torch.manual_seed(0)
     theirs = models.segmentation.deeplabv3_resnet50(weights=None, weights_backbone=None, aux_loss=True)
     ours = archdsl.build(archdsl.load("deeplabv3"))
     state = theirs.state_dict()
     assert {k: v.shape for k, v in ours.state_dict().items()} == {k: v.shape for k, v in state.items()}
     ours.load_state_dict(state, strict=True)
-    image = torch.randn(2, 3, 48, 64)
+    image = torch.randn(2, 3, 32, 48)
     with torch.no_grad():
         assert torch.equal(ours.eval()(image), theirs.eval()(image)["out"])
-        for module in (ours.train(), theirs.train()):
-            for part in module.modules():
-                if isinstance(part, torch.nn.Dropout):
-                    part.p = 0.0  # which head draws its numbers first is no part of the network
-        (out, aux), expected = ours(image), theirs(image)
-    assert torch.equal(out, expected["out"])
-    assert torch.equal(aux, expected["aux"])
-    statistics = dict(theirs.named_buffers())
-    for key, buffer in ours.named_buffers():
-        assert torch.equal(buffer, statistics[key]), key
+    torch.manual_seed(1)
+    found = ours.train()(image)._asdict()
+    torch.manual_seed(1)
+    expected = theirs.train()(image)
+    assert list(found) == list(expected) == ["out", "aux"]
+    for name, result in found.items():
+        assert torch.equal(result, expected[name]), name
+    for results in (found, expected):
+        (results["out"].square().mean() + results["aux"].square().mean()).backward()
+    assert_same_step(ours, theirs)
 
 
 def test_retinanet() -> None:
-    """Same keys and shapes; what the heads say of every anchor of five maps, bit for bit."""
+    """Same keys and shapes; what the heads say of every anchor of five maps, gradients and running statistics, bit for bit."""
     torch.manual_seed(0)
     theirs = models.detection.retinanet_resnet50_fpn(weights=None, weights_backbone=None).eval()
     ours = archdsl.build(archdsl.load("retinanet")).eval()
     state = theirs.state_dict()
     assert {k: v.shape for k, v in ours.state_dict().items()} == {k: v.shape for k, v in state.items()}
     ours.load_state_dict(state, strict=True)
-    image = torch.randn(2, 3, 128, 192)
+    image = torch.randn(2, 3, 64, 96)
     with torch.no_grad():
         logits, boxes = ours(image)
         expected = theirs.head(list(theirs.backbone(image).values()))
     assert torch.equal(logits, expected["cls_logits"])
     assert torch.equal(boxes, expected["bbox_regression"])
+    theirs.train()
+    logits, boxes = ours.train()(image)
+    expected = theirs.head(list(theirs.backbone(image).values()))
+    for one, other in ((logits, boxes), (expected["cls_logits"], expected["bbox_regression"])):
+        (one.square().mean() + other.square().mean()).backward()
+    assert_same_step(ours, theirs)
 
 
 def test_a_chain_begins_where_its_label_says() -> None:
