@@ -47,8 +47,8 @@ def first_input(body: g.Body, fallback: int) -> int:
             case g.Layer() | g.Invoke():
                 return node.inputs[0]
             case g.Repeat():
-                for run in node.runs:
-                    return run.input
+                for run in node.runs[:1]:
+                    return first_input(run.body, run.input)
             case g.Level() | g.Line() | g.Choice():
                 found = first_input(node.body, -1)
                 if found >= 0:
