@@ -83,15 +83,21 @@ def from_json(text_or_object: str | bytes | Mapping[str, object]) -> Network:
     return json_form.from_json(text_or_object)
 
 
-def compile(network: Network, names: str | None = None) -> str:
+def compile(network: Network, names: str | None = None, inference: bool = False) -> str:
     """PyTorch source for a network: one file that imports only torch, one class a module of the spec.
 
     `names` chooses a dialect of the spec for the keys of the state_dict. Where torch is installed the source is run on
     the meta device and held against the shapes and keys of the network before it is returned.
+
+    With `inference` it is the network as it is used once trained: each batch norm is folded into the layer before it,
+    dropouts and outputs for training are gone, and a function `fold` of the source converts trained weights.
+
+    >>> "nn.BatchNorm2d" in compile(load("resnet", depth=18), inference=True)
+    False
     """
     from .torch_backend import emit
 
-    return emit(network, names)
+    return emit(network, names, inference)
 
 
 def build(

@@ -127,6 +127,9 @@ def _compile(parser: Parser) -> None:
     _file(parser)
     _settings(parser)
     parser.add_argument("--names", metavar="DIALECT", help="keys of the state_dict as another library has them")
+    parser.add_argument(
+        "--inference", action="store_true", help="batch norms folded, dropouts gone, with `fold` for trained weights"
+    )
     parser.add_argument("-o", "--output", metavar="OUT.py", help="the file to write (default: standard output)")
     parser.add_argument("--force", action="store_true", help="replace OUT.py even if archdsl did not write it")
 

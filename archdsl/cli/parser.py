@@ -37,6 +37,7 @@ class Options(argparse.Namespace):
     no_cache: bool
     depth: int | None
     names: str | None
+    inference: bool
     output: str | None
     force: bool
     style: str

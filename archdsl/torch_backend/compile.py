@@ -10,20 +10,27 @@ from typing import TYPE_CHECKING
 from ..ir.graph import Network
 from ..ir.relabel import relabelled
 from .emitter import emit_source
+from .folding import inference as without_training
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-def emit(network: Network, names: str | None = None) -> str:
+def emit(network: Network, names: str | None = None, inference: bool = False) -> str:
     """PyTorch source for a network, with the keys of the dialect `names`. Raises SpecError (A1001, A1002).
+
+    With `inference` batch norms are folded, dropouts and outputs for training are gone, and the function `fold` of the
+    source makes its weights from trained ones.
 
     Where torch is installed, the source is run on the meta device and its shapes, keys and arrays are held against the
     network's; a difference is a bug of archdsl and raises RuntimeError rather than being printed.
     """
     if names is not None:
         network = relabelled(network, names)
-    text = emit_source(network)
+    folded = without_training(network) if inference else None
+    if folded is not None:
+        network = folded.network
+    text = emit_source(network, folded)
     if find_spec("torch") is not None:
         from .verify import verify
 

@@ -18,6 +18,7 @@ from . import pycode as py
 from .classes import ClassWriter
 from .containers import SUPER, initialised
 from .counted import COUNTER
+from .folding import HELPERS, Inference, fold_function
 from .formulas import FEATURES, Formal, NotEmittedError, UnmergeableError, literal
 from .helper_texts import helper_texts
 from .members import variable_name
@@ -45,10 +46,11 @@ class Parameter:
 class Emitter:
     """Emits one network."""
 
-    def __init__(self, network: Network, title: str) -> None:
+    def __init__(self, network: Network, title: str, inference: Inference | None = None) -> None:
         self.outline = outlined(network)
         self.root = self.outline.root
         self.network = network
+        self.inference = inference
         self.used: set[str] = set()
         self.writers: dict[int, ClassWriter] = {}
         self.order: list[ClassWriter] = []
@@ -181,9 +183,11 @@ class Emitter:
         self.writer(self.root)
         functions = tuple(_function(name, body) for name, body in self.functions.items())
         made = tuple(self.class_of(writer) for writer in self.order)
-        classes = (*functions, *made[:-1], *self.tuples.values(), *made[-1:])
-        helpers = self.helper_source()
+        fold = fold_function(self.inference) if self.inference is not None else None
+        classes = (*functions, *made[:-1], *self.tuples.values(), *made[-1:], *(() if fold is None else (fold,)))
         text = print_module(py.Module(None, classes))
+        self.used |= {helper for helper in HELPERS if fold is not None and f"{helper}(" in text}
+        helpers = self.helper_source()
         mentioned = text + helpers
         typing = tuple(name for name in ("Any", "NamedTuple") if re.search(rf"\b{name}\b", mentioned))
         imports: list[py.Stmt] = []
@@ -203,7 +207,8 @@ class Emitter:
         net = self.network
         lines = [f"{net.title}." if net.title and not net.source else f"{net.title}. {net.source}".strip(". ") + "."]
         file = net.file.replace("\\", "/").rpartition("/")[2]
-        lines.append(f"Made by archdsl {__version__} from {file}{self.chosen()}.")
+        form = "" if self.inference is None else ", for inference"
+        lines.append(f"Made by archdsl {__version__} from {file}{self.chosen()}{form}.")
         return "\n".join(line for line in lines if line)
 
     def chosen(self) -> str:
@@ -308,10 +313,10 @@ def _counted(network: Network) -> str:
     return f": {counts[False]:,} parameters{training}" if any(counts.values()) else ""
 
 
-def emit_source(network: Network) -> str:
-    """The source of a network; raises SpecError for what cannot be written yet."""
+def emit_source(network: Network, inference: Inference | None = None) -> str:
+    """The source of a network, or of its form for inference; raises SpecError for what cannot be written yet."""
     try:
-        return Emitter(network, network.title).source()
+        return Emitter(network, network.title, inference).source()
     except (NotEmittedError, Refusal, UnmergeableError) as error:
         why = str(error) or "instances of one module differ too much"
         message = f"this network cannot be written as PyTorch source yet: {why}"

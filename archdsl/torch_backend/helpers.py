@@ -1240,3 +1240,29 @@ class Crop(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return crop(x, self.size)
+
+
+def fold_batch_norms(
+    state: dict[str, Tensor], pairs: tuple[tuple[str, str], ...], eps: float
+) -> dict[str, Tensor]:
+    """Take each batch norm into the layer before it, by the ends of their names."""
+    folded = dict(state)
+    for key in state:
+        name = key.removesuffix(".running_var")
+        ends = next((p for p in pairs if f".{name}".endswith(f".{p[0]}")), None)
+        if name == key or ends is None:
+            continue
+        layer = name.removesuffix(ends[0]) + ends[1]
+        scale = torch.rsqrt(folded.pop(key) + eps) * folded.pop(f"{name}.weight", 1)
+        mean = folded.pop(f"{name}.running_mean") - folded.get(f"{layer}.bias", 0)
+        weight = folded[f"{layer}.weight"]
+        places = [-1] + [1] * (weight.dim() - 1)
+        folded[f"{layer}.weight"] = weight * scale.reshape(places)
+        folded[f"{layer}.bias"] = folded.pop(f"{name}.bias", 0) - mean * scale
+        folded.pop(f"{name}.num_batches_tracked", None)
+    return folded
+
+
+def without(state: dict[str, Tensor], *prefixes: str) -> dict[str, Tensor]:
+    """The arrays whose names do not begin so."""
+    return {k: v for k, v in state.items() if not k.startswith(prefixes)}
