@@ -9,7 +9,7 @@ from ..diagnostics import fail
 from ..ir import graph as g
 from ..ir.dims import Dim, show
 from ..ir.evaluate import ValueArgument
-from ..ir.lookup import named, value_inside
+from ..ir.lookup import parts, value_inside
 from ..ir.operator import Tensor
 from ..ir.shapes import Shape
 from ..syntax import tree as t
@@ -17,6 +17,8 @@ from .builder import UNKNOWN, Builder, Made
 from .labels import Target
 
 _Arrays = list[tuple[Dim, ...]]
+_MOST_COMPARED = 100_000
+"""Arrays of what is applied again; whether more of them fit is seen when the network is built."""
 
 
 def tap(b: Builder, tap: t.Tap, label: ex.Path | None) -> Made:
@@ -90,21 +92,37 @@ def _unknown(b: Builder, again: t.Again, label: ex.Path | None) -> Made:
 
 
 def _arrays(body: g.Body, shapes: Sequence[Shape | None]) -> _Arrays | None:
-    """The shapes of all arrays of a body, in order; None if one is unknown."""
+    """The shapes of all arrays of a body, in order; None if one is unknown, or if there are too many to compare."""
     found: _Arrays = []
-    for node in named(body):
-        if isinstance(node, g.Layer):
+    for node in body:
+        below = _arrays_of(node, shapes)
+        if below is None or len(found) + len(below) > _MOST_COMPARED:
+            return None
+        found += below
+    return found
+
+
+def _arrays_of(node: g.Node, shapes: Sequence[Shape | None]) -> _Arrays | None:
+    match node:
+        case g.Layer():
             inputs = [shape for v in node.inputs if (shape := shapes[v]) is not None]
             if len(inputs) < len(node.inputs) or UNKNOWN in inputs:
                 return None
-            found.extend(tensor.shape for tensor in node.operator.tensors(*inputs))
-            continue
-        inner = isinstance(node, g.Invoke)
-        below = _arrays(node.instance.body, node.instance.shapes) if inner else _arrays(node.body, shapes)
-        if below is None:
-            return None
-        found.extend(below)
-    return found
+            return [tensor.shape for tensor in node.operator.tensors(*inputs)]
+        case g.Invoke():
+            return _arrays(node.instance.body, node.instance.shapes)
+        case g.Level():
+            return _arrays(node.body, shapes)
+        case g.Reuse():
+            return []
+        case g.Repeat():
+            turns = [(run.count, _arrays(run.body, shapes)) for run in node.runs]
+            known = [(count, arrays) for count, arrays in turns if arrays is not None]
+            if len(known) < len(turns) or sum(count * len(arrays) for count, arrays in known) > _MOST_COMPARED:
+                return None
+            return [array for count, arrays in known for array in arrays * count]
+        case _:
+            return _arrays(parts(node), shapes)
 
 
 def tied(b: Builder, ref: ex.Ref, name: str) -> tuple[tuple[str, ...], Tensor] | None:

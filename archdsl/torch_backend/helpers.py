@@ -749,7 +749,7 @@ def pixel_shuffle(x: Tensor, size: list[int]) -> Tensor:
     x = x.permute(order)
     for axis in range(2, 2 + axes):
         x = x.flatten(axis, axis + 1)
-    return x
+    return x.contiguous()
 
 
 class PixelShuffle(nn.Module):
