@@ -281,6 +281,8 @@ class ClassWriter(WalkWriter):
         del namers
         reuses = all_of(nodes, g.Reuse)
         path = next(iter(reuses.values())).path
+        for pending in list(self.variables.pending):  # running statistics see the first application first
+            self.settle(pending)
         outer, repeating = self.init, self.repeating
         self.init, self.repeating = list(outer), True
         if path in self.kinds:
