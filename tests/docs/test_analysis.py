@@ -22,7 +22,7 @@ def test_every_column_is_explained():
     assert [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)] == list(COLUMNS)
 
 
-@pytest.mark.parametrize("line", FENCES[0][1].strip().split("\n"))
+@pytest.mark.parametrize("line", re.findall(r"^archdsl.*", FENCES[0][1], re.MULTILINE))
 def test_commands(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.chdir(tmp_path)
     command = re.split(r"\s{2,}", line)[0]

@@ -80,7 +80,13 @@ def _torchvision(spec: str, settings: Settings) -> Peer | None:
         names = {"Base": "vit_b_16", "Large": "vit_l_16", "Huge": "vit_h_14"}
         build = getattr(models, names[settings["size"]])
         # torch's attention and ours put the same products together in another order
-        return Peer(f"torchvision {names[settings['size']]}", build, dialect="torchvision", tolerance=1e-5)
+        return Peer(
+            f"torchvision {names[settings['size']]}",
+            build,
+            dialect="torchvision",
+            tolerance=1e-5,
+            weighable=settings["size"] != "Huge",
+        )
     if name is None:
         return None
     options = {"init_weights": False} if name.startswith(("vgg", "googlenet")) else {}
@@ -155,8 +161,8 @@ def _torchvision_name(spec: str, settings: Settings) -> str | None:
             return {"1": "squeezenet1_0", "1.1": "squeezenet1_1"}[settings["version"]]
         case "mobilenetv2":
             return "mobilenet_v2"
-        case "mobilenetv3":
-            return f"mobilenet_v3_{settings['size']}"
+        case "mobilenetv3" | "mobilenetv3_small":
+            return "mobilenet_v3_small" if spec.endswith("small") else "mobilenet_v3_large"
         case "alexnet_one_column":
             return "alexnet"
         case "googlenet_torchvision":

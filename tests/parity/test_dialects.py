@@ -98,12 +98,22 @@ def test_torchvision_vit() -> None:
         assert largest(ours(image), theirs(image)) < 1e-6
 
 
-def test_the_bundled_sizes_have_the_keys_of_timm_and_torchvision() -> None:
+@pytest.mark.parametrize(
+    ("size", "patch"), [("Base", 16), ("Large", 16), ("Huge", 14), ("Base", 32), ("Large", 32), ("Base", 8)]
+)
+def test_the_bundled_sizes_have_the_keys_of_timm_and_torchvision(size: str, patch: int) -> None:
+    """With the patch that goes with the size in the paper unless another is said: B/16, L/16, H/14."""
+    own = (size, patch) in (("Base", 16), ("Large", 16), ("Huge", 14))
+    net = archdsl.load("vit", size=size, **({} if own else {"patch": patch}))
     with torch.device("meta"):
-        theirs = {"timm": timm.create_model("vit_base_patch16_224"), "torchvision": models.vit_b_16()}
+        theirs = {"timm": timm.create_model(f"vit_{size.lower()}_patch{patch}_224", num_classes=1000)}
+        if patch != 8:
+            theirs["torchvision"] = getattr(models, f"vit_{size[0].lower()}_{patch}")()
     for dialect, module in theirs.items():
-        state = archdsl.convert_weights(archdsl.load("vit"), module.state_dict(), source=dialect, target=dialect)
-        assert state.keys() == module.state_dict().keys()
+        state = archdsl.convert_weights(net, module.state_dict(), source=dialect, target=dialect)
+        assert {k: v.shape for k, v in state.items()} == {k: v.shape for k, v in module.state_dict().items()}
+        count = sum(parameter.numel() for parameter in module.parameters())
+        assert count == archdsl.analyze(net).totals.of(training=False).parameters
 
 
 def test_hugging_face_gpt2() -> None:

@@ -28,7 +28,7 @@ CASES = [
     ("densenet121", "densenet", {}, 0, -1024 * MEAN),
     ("squeezenet1_1", "squeezenet", {"version": "1.1"}, 0, 0),
     ("mobilenet_v2", "mobilenetv2", {}, 0, -1280 * MEAN),
-    ("mobilenet_v3_small", "mobilenetv3", {"size": "small"}, 0, 0),
+    ("mobilenet_v3_small", "mobilenetv3_small", {}, 0, 0),
 ]
 
 
