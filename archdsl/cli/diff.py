@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from .. import api
 from ..report import json_text
-from ..report.difference import difference, difference_json, difference_text
+from ..report.difference import difference, difference_json
+from ..report.difference_text import difference_text
 from .files import guarded, open_network, print_exactly
 from .parser import Options
 

@@ -6,12 +6,14 @@ import csv
 import io
 import itertools
 import json
+import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import jsonschema
 import pytest
 
+import archdsl
 from archdsl.analysis.columns import COLUMNS
 
 from .conftest import Run
@@ -74,6 +76,70 @@ def test_diff_by_path_and_by_content(run: Run, tmp_path: Path):
     found = json.loads(run("diff", str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml"), "--json").out)
     kinds = {change["path"] or change["other"]: change["kind"] for change in found["changes"]}
     assert kinds == {"b": "renamed", "c": "changed", "relu1": "added"}
+
+
+def changes(run: Run, *arguments: str) -> list[str]:
+    """The lines of a difference below its heading."""
+    return run("diff", *arguments).out.rstrip("\n").split("\n")[7:]
+
+
+def test_diff_of_what_stands_elsewhere(run: Run):
+    """Nine normalisations come between; numbers of what follows go up, which is one line."""
+    found = changes(run, "vgg", "vgg", "--set-b", "batchnorm=yes")
+    assert [line[:2] for line in found] == ["+ "] * 9 + ["~ ", "(1"]
+    assert found[0] == "+ features.1: bn => 64x224x224, 128 params"
+    assert found[-2:] == [
+        "~ features.1 -> features.2, ..., features.30 -> features.43: 22 rows equal but for their numbers",
+        "(10 rows equal)",
+    ]
+    renamed = json.loads(run("diff", "vgg", "vgg", "--set-b", "batchnorm=yes", "--json").out)["changes"]
+    assert sum(change["kind"] == "renamed" for change in renamed) == 22  # a program is told of each
+
+
+def test_diff_counts_what_follows_from_a_change(run: Run):
+    found = changes(run, "densenet", "densenet", "--set-b", "depth=169")
+    assert len(found) < 60
+    assert "+ features.denseblock3.denselayer25: denselayer => 1056x14x14, 170240 params (6 rows inside)" in found
+    layer = next(line for line in found if line.startswith("~ features.denseblock4.denselayer1:"))
+    assert layer.endswith("parameters 103680 -> 120320; multiply-adds 5,017,600 -> 5,820,416 (so do 3 rows inside)")
+    assert any("transition3.conv: width 512 -> 640;" in line for line in found)
+
+
+def test_diff_of_formulas_and_of_strangers(run: Run):
+    formulas = changes(run, "gpt2", "gpt2", "--set-b", "size=medium")
+    assert "~ lm_head: multiply-adds 38,597,376 T -> 51,463,168 T" in formulas
+    assert any("attn: heads 12 -> 16; output Tx768 -> Tx1024;" in line for line in formulas)
+    strangers = changes(run, "resnet50", "mobilenetv2")
+    assert "- layer3: level => 1024x14x14, 7,098,368 params (23 rows inside)" in strangers
+    assert len(strangers) < 20
+
+
+def test_diff_with_a_limit(run: Run):
+    assert "`--limit layers=N` raises it" in run("diff", "vgg", "lenet5", "--limit", "layers=20").err
+    assert run("diff", "vgg", "lenet5", "--limit", "layers=20000").code == 0
+
+
+def test_diff_is_whole_and_quick(run: Run, tmp_path: Path):
+    """Every row of both networks is in one pair; thousands of equal lines are no matter."""
+    from archdsl.analysis import analyze
+    from archdsl.report.difference import difference
+
+    for one, other in (
+        ("resnet50", "googlenet"),
+        ("swin", "swin_v2"),
+        ("unet", "gpt2"),
+        ("transformer", "transformer"),
+    ):
+        before, after = (analyze(archdsl.load(name)) for name in (one, other))
+        pairs = list(difference(before, after).every)
+        assert sum(pair.before is not None for pair in pairs) == len(before.tree)
+        assert sum(pair.after is not None for pair in pairs) == len(after.tree)
+    lines = "input: 4x8x8\nlayers:\n" + "  conv 3x3, 4\n" * 4000
+    many = analyze(archdsl.loads(lines))
+    fewer = analyze(archdsl.loads(lines.removesuffix("  conv 3x3, 4\n") + "  conv 3x3, 5\n"))
+    start = time.process_time()
+    assert [change.path for change in difference(many, fewer).changes] == ["conv4000"]
+    assert time.process_time() - start < 5
 
 
 def test_csv(run: Run):
