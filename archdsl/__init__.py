@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from .api import analyze, build, compile, convert_weights, from_json, load, loads
     from .diagnostics import Diagnostic, SpecError
     from .ir.graph import Network
+    from .ir.parallel import parallel_plan
     from .ir.weights import WeightsError
 
 __all__ = [
     "Analysis", "Diagnostic", "Network", "SpecError", "WeightsError", "__version__", "analyze", "build", "compile",
-    "convert_weights", "from_json", "load", "loads",
+    "convert_weights", "from_json", "load", "loads", "parallel_plan",
 ]  # fmt: skip
 
 _HOMES = {
@@ -29,6 +30,7 @@ _HOMES = {
     "Diagnostic": "diagnostics",
     "SpecError": "diagnostics",
     "Network": "ir.graph",
+    "parallel_plan": "ir.parallel",
     "WeightsError": "ir.weights",
 }
 
