@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from math import prod
 
 from ..analysis import LayerRow
-from ..analysis.columns import Cell, Details, Grouping
+from ..analysis.columns import COLUMNS, Cell, Details, Grouping
 from ..records import dataclass
 
 FULL_ROWS = 40
@@ -77,7 +78,7 @@ def layer_numbers(details: Details, sort: str | None = None) -> list[int]:
     """Which rows are layers, in the order written or by falling values of a column."""
     numbers = [n for n, row in enumerate(details.rows) if row.kind in ("layer", "again")]
     if sort is not None:
-        order = [_order(cell) for cell in details.cells(sort)]
+        order = [_order(sort, cell) for cell in details.cells(sort)]
         numbers.sort(key=lambda n: order[n], reverse=True)
     return numbers
 
@@ -90,7 +91,7 @@ def grouped(details: Details, names: Sequence[str], by: Grouping, sort: str | No
         for group in groups
     ]  # fmt: skip
     if sort is not None:
-        order = [_order(details.of_group(sort, group)) for group in groups]
+        order = [_order(sort, details.of_group(sort, group)) for group in groups]
         made = [made[n] for n in sorted(range(len(made)), key=lambda n: order[n], reverse=True)]
     rest = tuple(details.between(name, groups) for name in names)
     if any(cell not in (0, None) for cell in rest):
@@ -98,9 +99,11 @@ def grouped(details: Details, names: Sequence[str], by: Grouping, sort: str | No
     return Listing(by, tuple(made))
 
 
-def _order(cell: Cell) -> tuple[int, Fraction]:
+def _order(name: str, cell: Cell) -> tuple[int, Fraction]:
+    """A cell's place: of a shape how many numbers it has, of a number an axis the largest."""
     if isinstance(cell, tuple):
-        cell = max(cell, key=lambda size: _order(size)[1]) if cell else None
+        sizes = [_order(name, size)[1] for size in cell]
+        cell = (prod(sizes) if COLUMNS[name].unit == "shape" else max(sizes)) if sizes else None
     if cell is None:
         return -1, Fraction(0)
     if isinstance(cell, str):

@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import json
+import math
 import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -164,6 +165,12 @@ def test_markdown_escapes(run: Run):
     lines = found.rstrip("\n").split("\n")
     assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
     assert lines[-1].startswith("| **total** |")
+
+
+def test_shapes_are_sorted_by_what_they_hold(run: Run):
+    found = json.loads(run("analyze", "googlenet", "--sort", "output", "--json").out)["layers"]
+    sizes = [math.prod(layer["output"]) for layer in found]
+    assert sizes == sorted(sizes, reverse=True)
 
 
 def test_groups_add_up(run: Run):
