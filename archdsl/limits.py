@@ -7,16 +7,14 @@ hold for the current context (a thread, an asyncio task), so that a server may a
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 from .diagnostics import Span, fail
 from .records import dataclass
-
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +103,6 @@ def check(name: str, value: int, span: Span | None) -> None:
     """Refuse a value above its limit."""
     if value > of(name):
         refuse(name, span)
-
-
-def listed(name: str, items: Iterable[Item]) -> Iterator[Item]:
-    """The items as they come; a refusal when there are more than the limit."""
-    most = of(name)
-    for number, item in enumerate(items):
-        if number >= most:
-            refuse(name, None)
-        yield item
 
 
 @contextmanager

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .. import limits
 from ..diagnostics import Span, fail
 from ..ir.dims import DimTooLarge
+from ..ir.extent import check_places
 from ..ir.graph import Invoke, Layer, Level, Network, Reuse
 from ..ir.names import Place, walk
 from ..ir.shapes import Shape
@@ -78,7 +78,8 @@ def analyze(network: Network) -> Analysis:
     try:
         return _analyze(network)
     except DimTooLarge as error:
-        fail("A0801", f"a count of this network is {error}, more than any needs", None)
+        place = next((node.span for node in network.root.body if node.span is not None), None)
+        fail("A0801", f"a count of this network is {error}, more than any needs", place)
 
 
 def _analyze(network: Network) -> Analysis:
@@ -90,7 +91,8 @@ def _analyze(network: Network) -> Analysis:
 
 def rows(network: Network, counter: Counter, fold: bool) -> Iterator[LayerRow]:
     """The rows of a network in the order written."""
-    for place in limits.listed("places", walk(network.root, fold)):
+    check_places(network.root, fold)
+    for place in walk(network.root, fold):
         yield _row(place, counter)
 
 

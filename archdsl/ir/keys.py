@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from dataclasses import field
 from typing import NamedTuple
 
-from .. import limits
 from ..diagnostics import Diagnostic, Label, Span, SpecError
 from ..records import dataclass
 from .dims import Dim
+from .extent import check_places
 from .graph import Network
 from .names import Place
 from .operator import Role, Tensor
@@ -70,7 +70,8 @@ def state(network: Network) -> list[Entry]:
 
 
 def _entries(network: Network) -> Iterator[tuple[tuple[str, ...], Entry]]:
-    for place in limits.listed("places", network.walk()):
+    check_places(network.root)
+    for place in network.walk():
         for tensor in place.tensors.values():
             path = (*place.path, *tensor.name.split(".")) if tensor.name else place.path
             yield path, Entry(".".join(path), place, tensor)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import field, replace
 from typing import TypeGuard
 
+from ..ir.extent import check_places
 from ..ir.graph import Network
 from ..ir.lookup import parts
 from ..ir.nodes import (
@@ -130,6 +131,7 @@ class _Artist:
 
     def network(self, network: Network) -> Box:
         root = network.root
+        check_places(root, fold=True)
         self.discover(root.body)
         names = value_names(root)
         place = _Place(root, names)

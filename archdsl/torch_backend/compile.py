@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.util import find_spec
+from math import prod
 from os import PathLike
 from typing import TYPE_CHECKING
 
+from ..diagnostics import Span, fail
+from ..ir.dims import Dim, show
+from ..ir.extent import check_places
 from ..ir.graph import Network
 from ..ir.relabel import relabelled
 from .emitter import emit_source
@@ -14,6 +18,9 @@ from .folding import inference as without_training
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+_MOST_NUMBERS = 2**58
+"""Of an array, so that a batch of them in the largest type stays below 2^63 bytes."""
 
 
 def emit(network: Network, names: str | None = None, inference: bool = False) -> str:
@@ -26,7 +33,10 @@ def emit(network: Network, names: str | None = None, inference: bool = False) ->
     network's; a difference is a bug of archdsl and raises RuntimeError rather than being printed.
     """
     if names is not None:
+        check_places(network.root)
         network = relabelled(network, names)
+    check_places(network.root)
+    _refuse_oversized(network)
     folded = without_training(network) if inference else None
     if folded is not None:
         network = folded.network
@@ -36,6 +46,23 @@ def emit(network: Network, names: str | None = None, inference: bool = False) ->
 
         verify(network, text)
     return text
+
+
+def _refuse_oversized(network: Network) -> None:
+    """Refuse (A0801) what torch cannot even name the size of: it counts the bytes of an array in 63 bits."""
+    begins = next((node.span for node in network.root.body if node.span is not None), None)
+    for name, shape in network.inputs.items():
+        _refuse_array(shape.dims, f"the input `{name}`", begins)
+    for place in network.walk(fold=True):
+        _refuse_array(place.output.dims, f"what {place.name} gives", place.span)
+        for array in place.tensors.values():
+            _refuse_array(array.shape, f"the {array.name} of {place.name}", place.span)
+
+
+def _refuse_array(dims: tuple[Dim, ...], what: str, span: Span | None) -> None:
+    if prod(dim for dim in dims if isinstance(dim, int)) >= _MOST_NUMBERS:
+        size = "x".join(map(show, dims))
+        fail("A0801", f"{what}, {size}, is larger than torch can count", span, "a number in it is surely a slip")
 
 
 def build(

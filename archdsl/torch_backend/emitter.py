@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from .. import expr as ex
-from .. import limits
 from ..diagnostics import Diagnostic, SpecError
 from ..ir.dims import show
+from ..ir.extent import check_places
 from ..ir.graph import Instance, Invoke, Layer, Network, Node
 from ..ir.operator import Refusal
 from ..ir.shapes import Constant, Size
@@ -303,7 +303,8 @@ class Emitter:
 def _counted(network: Network) -> str:
     """How many parameters a network has, where that is a number."""
     counts = {False: 0, True: 0}
-    for place in limits.listed("places", network.walk(fold=True)):
+    check_places(network.root, fold=True)
+    for place in network.walk(fold=True):
         for array in place.tensors.values():
             if array.role == "trained":
                 if not isinstance(array.count, int):

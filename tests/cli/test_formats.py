@@ -254,10 +254,7 @@ def test_colours_on_a_terminal_alone(
 @pytest.mark.parametrize(
     "command",
     [
-        *(
-            f"check --format {style} WRONG specs/alexnet.yaml"
-            for style in ("text", "sarif")
-        ),
+        *(f"check --format {style} WRONG specs/alexnet.yaml" for style in ("text", "sarif")),
         "draw lenet5",
         "analyze vgg --json --no-cache",
         "compile lenet5",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from archdsl import limits, loads
+from archdsl import compile, limits, loads
 from archdsl.api import Project, analyze
 from archdsl.checking import check_project
 from archdsl.cli import main
@@ -15,51 +15,7 @@ from archdsl.diagnostics import SourceFile, SpecError
 from archdsl.ir.keys import state_keys
 from archdsl.syntax.containers import decode
 from archdsl.torch_backend.emitter import emit_source
-
-INPUT = "input: 3x32x32\n"
-LAUGHS = "a: &a [lol, lol]\n" + "".join(
-    f"{y}: &{y} [{', '.join([f'*{x}'] * 9)}]\n" for x, y in zip("abcdefgh", "bcdefghi", strict=True)
-)
-
-
-def chain(count: int, word: str, call: str, end: str = "relu") -> str:
-    """Definitions that each call the next: `call` with N for its name."""
-    lines = [f"{word} d{i}: {call.replace('N', f'd{i + 1}')}\n" for i in range(count)]
-    return f"{INPUT}layers: d0\n{''.join(lines)}{word} d{count}: {end}\n"
-
-
-REFUSED = {
-    "brackets": ("arch", f"{INPUT}layers:\n  {'[' * 100_000}", "3:59998", "more than 60000 words"),
-    "deep brackets": ("arch", f"{INPUT}layers:\n  {'[' * 1000}", "3:67", "more than 64 brackets"),
-    "yaml brackets": ("yaml", f"{INPUT}layers: {'[' * 50_000}", "2:72", "more than 64 brackets"),
-    "yaml braces": ("yaml", "{" * 50_000, "1:65", "more than 64 brackets"),
-    "billion laughs": ("yaml", LAUGHS, "1:4", "anchors"),
-    "number": ("arch", f"{INPUT}layers: conv 3x3, 99999999999999999999", "2:19", "2^63"),
-    "expression": ("arch", f"{INPUT}layers: conv 3x3, {'1+' * 900}1", None, "operations within each other"),
-    "exploding argument": (
-        "arch",
-        f"{INPUT}layers: d0 1\n"
-        + "".join(f"def d{i} w: d{i + 1} w+w+w\n" for i in range(18))
-        + "def d18 w: conv 3x3, w",
-        None,
-        "more than 1000 parts",
-    ),
-    "chain of defs": ("arch", chain(300, "def", "N"), None, "modules and defs within each other"),
-    "doubling defs": ("arch", chain(40, "def", "N -> N"), None, "layers, calls, levels"),
-    "doubling modules": ("arch", chain(60, "module", "N -> N"), "", "layers, calls and levels to list"),
-    "nested residuals": (
-        "arch",
-        chain(60, "module", "residual: residual: residual: [[[N]]]"),
-        None,
-        "within each other",
-    ),
-    "def of itself": ("arch", f"{INPUT}layers: a\ndef a: b\ndef b: a", "4:8", "contains itself"),
-    "module of itself": ("arch", f"{INPUT}layers: a\nmodule a: b\nmodule b: a", "4:11", "contains itself"),
-    "unrolled": ("arch", f"{INPUT}layers: for i in 1..1000000000: conv 3x3, i", None, "layers, calls, levels"),
-    "long label": ("arch", f"{INPUT}layers: {'a' * 300}: relu", "2:9", "characters of a label"),
-    "long word": ("arch", f"{INPUT}layers: {'a' * 100_000}", "2:9", "no layer or module"),
-    "cells": ("arch", f"{INPUT}table t:\n" + "  1 | 1\n" * 10_001 + "layers: relu", "10003:3", "cells of a table"),
-}
+from tests.hostile import ANSWERED, COMPILED, INPUT, REFUSED, chain
 
 
 @pytest.mark.parametrize(("container", "text", "place", "message"), REFUSED.values(), ids=REFUSED)
@@ -70,16 +26,8 @@ def test_refused_at_once(container: str, text: str, place: str | None, message: 
     assert time.process_time() - before < 10, "a second, on a machine with nothing else to do"
     found = caught.value.diagnostics[0]
     assert message in found.message
-    if place:
-        assert str(found.span) == f"net.{container}:{place}"
-    assert (found.span is None) == (place == "")
-
-
-ANSWERED = {
-    "repeat": "[conv 3x3, 8] x 1000000000000000000",
-    "for": "for i in 1..1000000000000000000: conv 3x3, 8",
-    "channels": "conv 3x3, 99999999999",
-}
+    assert found.span is not None
+    assert place in (None, str(found.span).partition(":")[2])
 
 
 @pytest.mark.parametrize("layers", ANSWERED.values(), ids=ANSWERED)
@@ -91,6 +39,25 @@ def test_answered_at_once(layers: str) -> None:
     assert time.process_time() - before < 10
     assert isinstance(found.parameters, int)
     assert found.parameters > 10**12
+
+
+@pytest.mark.parametrize(("layers", "place", "message"), COMPILED.values(), ids=COMPILED)
+def test_no_source_is_written_of(layers: str, place: str, message: str) -> None:
+    network = loads(layers, name="net.arch")
+    before = time.process_time()
+    with pytest.raises(SpecError) as caught:
+        compile(network)
+    assert time.process_time() - before < 10
+    found = caught.value.diagnostics[0]
+    assert message in found.message
+    assert str(found.span) == f"net.arch:{place}"
+
+
+def test_names_of_a_long_repeat_are_not_listed() -> None:
+    """Found by the fuzzer: a hundred thousand keys, each matched with each rule."""
+    text = f"{INPUT}layers:\n  a: [conv 3x3, 3] x 100000\nnames t:\n  a.{{i}} -> b.{{i}}\n"
+    found = check_project(Project(None, SourceFile("net.arch", text))).diagnostics
+    assert [str(d).partition(":")[2][:18] for d in found] == ["3:6: error[A0801]:"]
 
 
 def test_keys_are_not_listed_without_end() -> None:

@@ -1,0 +1,69 @@
+"""How many layers, calls and levels a network has to list, counted without listing them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .. import limits
+from ..diagnostics import Span
+from .lookup import arms
+from .nodes import Body, Choice, Instance, Invoke, Layer, Level, Line, Node, Repeat, Reuse, SideOutput
+
+
+def check_places(root: Instance, fold: bool = False) -> None:
+    """Refuse (A0801) to list more places than the limit, at what alone has more; `fold`: equal iterations count once."""
+    most, counter = limits.of("places"), _Counter(fold)
+    if counter.instance(root) <= most:
+        return
+    body, span = root.body, _first(root.body)
+    while True:
+        large = next((node for node in body if counter.node(node) > most), None)
+        if large is None:
+            limits.refuse("places", span)
+        span = large.span or span
+        body = tuple(_inside(large))
+        if isinstance(large, Repeat) and counter.body(body) <= most:  # it is how often, not what
+            limits.refuse("places", span)
+
+
+def _first(body: Body) -> Span | None:
+    return next((node.span for node in body if node.span is not None), None)
+
+
+class _Counter:
+    """Counts the places of instances, each once."""
+
+    def __init__(self, fold: bool) -> None:
+        self.fold = fold
+        self.known: dict[int, int] = {}
+
+    def instance(self, instance: Instance) -> int:
+        key = id(instance)
+        if key not in self.known:
+            self.known[key] = self.body(instance.body)
+        return self.known[key]
+
+    def body(self, body: Body) -> int:
+        return sum(map(self.node, body))
+
+    def node(self, node: Node) -> int:
+        if isinstance(node, Layer | Reuse):
+            return 1
+        if isinstance(node, Invoke):
+            return 1 + self.instance(node.instance)
+        if isinstance(node, Repeat):
+            return sum((1 if self.fold else run.count) * self.body(run.body) for run in node.runs)
+        return isinstance(node, Level) + self.body(tuple(_inside(node)))
+
+
+def _inside(node: Node) -> Iterator[Node]:
+    """The nodes that are listed below one."""
+    match node:
+        case Invoke(instance=instance):
+            yield from instance.body
+        case Level() | Line() | Choice() | SideOutput():
+            yield from node.body
+        case Repeat(runs=runs):
+            yield from (inner for run in runs for inner in run.body)
+        case _:
+            yield from (inner for arm in arms(node) for inner in arm.body)
