@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .. import limits
+from .extent import check_places
 from .graph import Body, Instance, Invoke, Layer, Level, Network, Node, Repeat, Reuse
 from .lookup import named, parts
 from .names import Path
@@ -28,7 +28,8 @@ def parallel_plan(network: Network) -> tuple[str, ...]:
     repeated = {id(node) for instance in _instances(network.root) for node in _units(instance.body, False)}
     units: list[Path] = []
     shared: list[Path] = []
-    for place in limits.listed("places", network.walk()):
+    check_places(network.root)
+    for place in network.walk():
         node = place.node
         if id(node) in repeated and not place.training and not (units and _within(place.path, units[-1])):
             units.append(place.path)

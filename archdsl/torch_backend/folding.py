@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
-from .. import limits
 from ..diagnostics import Diagnostic, SpecError
+from ..ir.extent import check_places
 from ..ir.graph import Body, Instance, Invoke, Layer, Level, Look, Network, Node, Repeat, Reuse, SideOutput
 from ..ir.keys import state
 from ..ops.shape import Identity
@@ -84,7 +84,8 @@ class _Folder:
     def folds(self) -> Iterator[Fold]:
         """Every batch norm that is gone, in the order of the network."""
         paths: dict[int, Path] = {}
-        for place in limits.listed("places", self.network.walk()):
+        check_places(self.network.root)
+        for place in self.network.walk():
             if not isinstance(place.node, Layer) or place.training:
                 continue
             paths[id(place.node)] = place.path
