@@ -9,7 +9,6 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MethodType
 from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 
 import archdsl
 
+from .adapted import alexnet_towers, changed, cifar_resnet, googlenet_of_the_paper, hand_to_towers
 from .torchvision_models import models
 
 Inputs = tuple[Tensor, ...]
@@ -67,7 +67,7 @@ class Peer:
 
 def peer_of(spec: str, settings: Settings) -> Peer | None:
     """The peer of a bundled spec at these parameters; None where no library installed for the tests has one."""
-    for family in (_torchvision, _built_on, _tokens, _keras, _references):
+    for family in (_torchvision, _adapted, _built_on, _tokens, _keras, _references):
         peer = family(spec, settings)
         if peer is not None:
             return peer
@@ -90,7 +90,7 @@ def _torchvision(spec: str, settings: Settings) -> Peer | None:
     if name is None:
         return None
     options = {"init_weights": False} if name.startswith(("vgg", "googlenet")) else {}
-    change, how = _changed(spec, settings)
+    change, how = changed(spec, settings)
 
     def build() -> nn.Module:
         return change(getattr(models.video if spec == "video_resnet" else models, name)(**options))
@@ -98,56 +98,6 @@ def _torchvision(spec: str, settings: Settings) -> Peer | None:
     sizes = {"alexnet_one_column": (3, 227, 227), "video_resnet": (3, 8, 112, 112), "swin_v2": (3, 256, 256)}
     tolerance = 1e-5 if spec.startswith("swin") else 0  # attention adds up in another order
     return Peer(f"torchvision {name}{how}", build, image(*sizes.get(spec, (3, 224, 224))), tolerance=tolerance)
-
-
-def _changed(spec: str, settings: Settings) -> tuple[Callable[[nn.Module], nn.Module], str]:
-    """What has to be changed in torchvision's module to be the paper's."""
-    if spec == "vgg" and settings["config"] == "A-LRN":
-        return _normalised, ", LRN put in"
-    if spec == "vgg" and settings["config"] == "C":
-        return _closed, ", 1x1 put in"
-    if spec.startswith("plain"):
-        return _plain, ", ways around taken out"
-    if spec.startswith("resnet") and int(settings["depth"]) >= 50 and settings["stride_in"] == "1x1":
-        return _strided_first, ", stride moved"
-    return lambda module: module, ""
-
-
-def _strided_first(module: nn.Module) -> nn.Module:
-    """The stride of each bottleneck in its first 1x1, as the paper has it."""
-    for block in module.modules():
-        if isinstance(block, models.resnet.Bottleneck):
-            block.conv1.stride, block.conv2.stride = block.conv2.stride, (1, 1)
-    return module
-
-
-def _plain(module: nn.Module) -> nn.Module:
-    """Each block without its way around."""
-
-    def forward(block: Any, x: Tensor) -> Tensor:
-        return block.relu(block.bn2(block.conv2(block.relu(block.bn1(block.conv1(x))))))
-
-    for block in module.modules():
-        if isinstance(block, models.resnet.BasicBlock):
-            block.downsample = None
-            block.forward = MethodType(forward, block)
-    return module
-
-
-def _normalised(module: nn.Module) -> nn.Module:
-    # torch divides alpha by the size, the paper does not
-    module.features.insert(2, nn.LocalResponseNorm(5, alpha=5e-4, k=2))
-    return module
-
-
-def _closed(module: nn.Module) -> nn.Module:
-    """A 1x1 convolution behind the 3x3 ones of the last three stages."""
-    layers = list(module.features)
-    poolings = [at for at, layer in enumerate(layers) if isinstance(layer, nn.MaxPool2d)]
-    for at, width in reversed(list(zip(poolings[2:], (256, 512, 512), strict=True))):
-        layers[at:at] = [nn.Conv2d(width, width, 1), nn.ReLU(inplace=True)]
-    module.features = nn.Sequential(*layers)
-    return module
 
 
 def _torchvision_name(spec: str, settings: Settings) -> str | None:
@@ -178,6 +128,24 @@ def _torchvision_name(spec: str, settings: Settings) -> str | None:
             return f"resnet{settings['depth']}"
         case _:
             return None
+
+
+def _adapted(spec: str, settings: Settings) -> Peer | None:
+    """What torchvision has in today's form, changed into the paper's."""
+    if spec == "resnet_cifar":
+        depth = int(settings["depth"])
+        return Peer("torchvision ResNet of BasicBlocks, option A put in", lambda: cifar_resnet(depth), image(3, 32, 32))
+    if spec == "googlenet":
+        return Peer("torchvision googlenet, biases, LRN, 5x5 put in", googlenet_of_the_paper)
+    if spec == "alexnet":
+        return Peer(
+            "torchvision alexnet, widths, groups, LRN put in",
+            alexnet_towers,
+            image(3, 227, 227),
+            tolerance=1e-5,
+            hand_over=hand_to_towers,
+        )
+    return None
 
 
 def _built_on(spec: str, settings: Settings) -> Peer | None:
@@ -355,6 +323,10 @@ def _references(spec: str, settings: Settings) -> Peer | None:
             hand_over=written.copied,
         )
     title = "torch modules written from the paper"
+    if spec == "lenet5":
+        return Peer(title, written.Digits, image(1, 32, 32), tolerance=1e-5, hand_over=written.copied)
+    if spec == "unet":
+        return Peer(title, written.Segments, image(1, 572, 572), tolerance=1e-5, hand_over=written.copied)
     if spec == "siamese":
         pair = (1, 105, 105)
         return Peer(
