@@ -14,7 +14,7 @@ from ..ir import graph as g
 from ..ir.names import Namer
 from . import pycode as py
 from .containers import gathered, listed
-from .formulas import NotEmittedError, UnmergeableError
+from .formulas import NotEmittedError, UnmergeableError, placed
 from .loops import loop_of
 from .members import first_input, installation, variable_name
 from .sequence import Sequencer, is_chain
@@ -114,7 +114,8 @@ class ClassWriter(WalkWriter):
             g.Reuse: self.reuse,
             g.Look: self.look,
         }
-        rules[type(first)](nodes, namers)
+        with placed(first):
+            rules[type(first)](nodes, namers)
 
     def line(self, nodes: Nodes, namers: Mapping[int, Namer]) -> None:
         lines = all_of(nodes, g.Line)

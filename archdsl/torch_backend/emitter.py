@@ -321,7 +321,8 @@ def emit_source(network: Network, inference: Inference | None = None) -> str:
     except (NotEmittedError, Refusal, UnmergeableError) as error:
         why = str(error) or "instances of one module differ too much"
         message = f"this network cannot be written as PyTorch source yet: {why}"
-        raise SpecError([Diagnostic("A1001", message)]) from None
+        span, help = (error.span, error.help) if isinstance(error, NotEmittedError) else (None, None)
+        raise SpecError([Diagnostic("A1001", message, span, help=help)]) from None
 
 
 def _function(name: str, body: py.Expr) -> py.FunctionDef:

@@ -7,15 +7,17 @@ so a formula that is not right for each of them is never printed; what has no fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from .. import expr as ex
-from ..diagnostics import SpecError
-from ..ir.dims import Poly
+from ..diagnostics import Span, SpecError
+from ..ir.dims import Poly, symbols
 from ..ir.evaluate import Bound, Env, evaluate
-from ..ir.graph import Instance
+from ..ir.graph import Instance, Node
+from ..ir.operator import Refusal
 from ..ir.shapes import Constant, Grid, Listed, Size
 from . import pycode as py
 
@@ -32,7 +34,26 @@ _FUNCTIONS = {"min": "min", "max": "max", "round": "round", "divisible": "make_d
 
 
 class NotEmittedError(Exception):
-    """What cannot be written as source yet, said in a sentence."""
+    """What cannot be written as source yet, said in a sentence; where it stands in the spec, and what would help."""
+
+    def __init__(self, message: str, help: str | None = None) -> None:
+        super().__init__(message)
+        self.help = help
+        self.span: Span | None = None
+
+
+@contextmanager
+def placed(node: Node) -> Iterator[None]:
+    """Whatever cannot be written in here stands at a node, unless a node in it is closer."""
+    try:
+        yield
+    except NotEmittedError as error:
+        error.span = error.span or node.span
+        raise
+    except Refusal as refusal:
+        error = NotEmittedError(refusal.message, refusal.help)
+        error.span = node.span
+        raise error from refusal
 
 
 class UnmergeableError(Exception):
@@ -70,7 +91,11 @@ def literal(value: Constant | tuple[object, ...]) -> py.Expr:
             return py.Lit(float(value))
         return py.Bin("/", py.Lit(value.numerator), py.Lit(value.denominator))
     if isinstance(value, Poly):
-        raise NotEmittedError(f"the size {value} is symbolic, but the module needs it when it is built")
+        names = " and ".join(f"`{name}`" for name in sorted(symbols(value)))
+        raise NotEmittedError(
+            f"the size {value} is symbolic, but the module needs it when it is built",
+            f"`input` with a number in the place of {names}",
+        )
     if isinstance(value, Listed):
         return py.List(tuple(literal(v) for v in value))
     if isinstance(value, tuple):
@@ -113,6 +138,7 @@ class Formulas:
     """Renders the arguments of one class, and remembers which formals that took."""
 
     def __init__(self, lanes: Sequence[Lane], pinned: frozenset[str], own: bool = True) -> None:
+        self.outermost = len(lanes) == 1 and lanes[0].instance.name == ""
         self.own = own
         """Whether the names are in a heading: those of a level are its surroundings', and what comes in goes before."""
         self.lanes = lanes
@@ -169,6 +195,8 @@ class Formulas:
             name, slot = FEATURES, None
         if name not in self.formals:
             values = tuple(lane.names[name] for lane in self.lanes)
+            if self.outermost and name not in self.pinned:
+                literal(values[0])  # nobody could hand over a symbol
             self.formals[name] = Formal(name, values)
         if slot:
             self.formals[name].slots.add(slot)

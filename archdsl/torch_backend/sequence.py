@@ -16,7 +16,7 @@ from ..ir.names import Namer
 from ..ir.shapes import Shape
 from . import pycode as py
 from .counted import alike, looped
-from .formulas import NotEmittedError, UnmergeableError
+from .formulas import NotEmittedError, UnmergeableError, placed
 from .members import first_input, installation
 from .pyprint import show
 from .repeats import MIN_ROWS, Piece, Row, Times, appended, local, loop
@@ -278,7 +278,8 @@ class Sequencer:
             nodes = {n: b[at] for n, b in bodies.items()}
             if len({type(node) for node in nodes.values()}) != 1:
                 raise UnmergeableError
-            found.append(self.node(nodes, namers))
+            with placed(next(iter(nodes.values()))):
+                found.append(self.node(nodes, namers))
         return tuple(found)
 
     def node(self, nodes: Mapping[int, g.Node], namers: Mapping[int, Namer]) -> Part:
