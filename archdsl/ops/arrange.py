@@ -90,8 +90,10 @@ class Patches(Operator):
     def torch(self, *inputs: Shape) -> TorchForm:
         _, patch = self._cut(inputs[0])
         args: tuple[Slot, ...] = (listed(patch, "size"),)
-        kwargs = (("grid", grid_slot(self.word, inputs[0]), None),) if inputs[0].kind == "sequence" else ()
-        return TorchForm(module=TorchCall("Patches", args, kwargs), function=TorchCall("patches", args, kwargs))
+        if inputs[0].kind != "sequence":
+            return TorchForm(module=TorchCall("Patches", args), function=TorchCall("patches", args))
+        grid = (("grid", grid_slot(self.word, inputs[0]), None),)
+        return TorchForm(module=TorchCall("GridPatches", args, grid), function=TorchCall("grid_patches", args, grid))
 
 
 @operator

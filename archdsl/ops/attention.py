@@ -234,13 +234,53 @@ class Attention(Operator):
         }
         args = [slot(inputs[0].features, "features"), slot(self.heads, "heads")]
         tiled = self.window is not None or self.grid is not None
-        if not tiled and not self.relative and not self.cosine:
-            if self.rope is not None:
-                args.append(slot(self.rope, "rope"))
-            name = "Separate" * self.separate + "Rotary" * (self.rope is not None) + "Attention"
-            return TorchForm(module=call(name, *args, **keywords), state=True)
-        name = "CosineAttention" if self.cosine else "WindowAttention"
-        return TorchForm(module=call(name, *args, **self._tiles(inputs[0]), **keywords), state=True)
+        if tiled or self.relative or self.cosine:
+            name = "CosineAttention" if self.cosine else "GeneralWindowAttention"
+            made = TorchForm(module=call(name, *args, **self._tiles(inputs[0]), **keywords), state=True)
+            return self._windowed(made, args, inputs[0])
+        if self.rope is not None:
+            args.append(slot(self.rope, "rope"))
+        name = "GeneralSeparate" if self.separate else "General"
+        name += "RotaryAttention" if self.rope is not None else "Attention"
+        return self._plain(TorchForm(module=call(name, *args, **keywords), state=True), args, keywords)
+
+    def _plain(self, general: TorchForm, args: list[Slot], keywords: dict[str, tuple[Constant, Slot]]) -> TorchForm:
+        """The class for what most networks say, which has no more arguments than that takes."""
+        grouped = keywords["kv_heads"][1].value is not None
+        if self.mask or self.scale is not None or (self.separate != (self.rope is not None)):
+            return general
+        if self.separate and self.causal and not self.dropout:
+            name, kept = "SeparateRotaryAttention", ("kv_heads", "bias")
+        elif self.separate or grouped:
+            return general
+        elif self.causal:
+            name, kept = "CausalAttention", ("dropout", "bias")
+        elif not self.dropout:
+            name, kept = "Attention", ("bias",)
+        else:
+            return general
+        made = call(name, *args, **{keyword: keywords[keyword] for keyword in kept})
+        return TorchForm(module=made, state=True, general=general)
+
+    def _windowed(self, general: TorchForm, args: list[Slot], shape: Shape) -> TorchForm:
+        """The class for the windows of a square map with a bias for each distance, as Swin has them."""
+        whole = shape.grid or ()
+        square = len(whole) == 2 and whole[0] == whole[1]
+        numbers = [axes(v, 2) for v in (self.window, self.shift) if v is not None]
+        other = self.mask or self.causal or self.scale is not None or self.dropout or self.cosine
+        if other or not self.relative or self.window is None or self.kv_heads not in (None, self.heads):
+            return general
+        if not square or any(a != b for a, b in numbers):
+            return general
+        made = call(
+            "WindowAttention",
+            *args,
+            size=(None, slot(whole[0])),
+            window=(None, slot(numbers[0][0], "window")),
+            shift=(0, slot(numbers[1][0], "shift")),
+            bias=(True, slot(self.bias)),
+        )
+        return TorchForm(module=made, state=True, general=general)
 
     def _tiles(self, shape: Shape) -> dict[str, tuple[Constant, Slot]]:
         """What says which places see each other."""
@@ -302,9 +342,12 @@ class Attend(Operator):
         return (GLOBAL,) * len(inputs)
 
     def torch(self, *inputs: Shape) -> TorchForm:
+        heads = slot(self.heads, "heads")
+        if not (self.mask or self.causal or self.dropout or self.scale is not None):
+            return TorchForm(function=call("attend", heads))
         made = call(
-            "attend",
-            slot(self.heads, "heads"),
+            "general_attend",
+            heads,
             scale=(None, slot(self.scale, "scale")),
             dropout=(0, slot(self.dropout, "dropout")),
             causal=(False, slot(self.causal)),

@@ -12,7 +12,7 @@ from ..ir.dims import show
 from ..ir.extent import check_places
 from ..ir.graph import Instance, Invoke, Layer, Network, Node
 from ..ir.operator import Refusal
-from ..ir.shapes import Constant, Size
+from ..ir.shapes import Constant, Listed, Size
 from ..version import __version__
 from . import pycode as py
 from .classes import ClassWriter
@@ -454,6 +454,8 @@ def _annotation(formal: Formal) -> py.Expr:
     for kind in (bool, int, str):
         if kinds == {kind}:
             return py.Name(kind.__name__)
+    if kinds == {Listed}:
+        return py.Index(py.Name("list"), py.Name("int"))
     if any(issubclass(k, tuple) for k in kinds):
         pair = py.Index(py.Name("tuple"), (py.Name("int"), py.Lit(...)))
         return py.Bin("|", py.Name("int"), pair) if int in kinds else pair

@@ -1,7 +1,8 @@
 """Classes and functions that an emitted file carries along when it needs them.
 
-This file is never imported by archdsl: the emitter copies the definitions it needs out of its text, so each must stand
-alone on torch and on the other names defined here.
+This file is never imported by archdsl: the emitter copies the definitions it
+needs out of its text, so each must stand alone on torch and on the other names
+defined here.
 """
 
 import torch
@@ -10,11 +11,11 @@ from torch import Tensor, nn
 
 
 class TableConv1d(nn.Conv1d):
-    """A convolution that has a kernel only where its table, inputs by outputs, has an X."""
+    """A convolution with a kernel only where its table, inputs by outputs, has an X."""
 
     def __init__(self, *table: str, **options) -> None:
         super().__init__(len(table), len(table[0]), **options)
-        cells = [cell for column in zip(*table) for cell in column]
+        cells = [cell for column in zip(*table, strict=True) for cell in column]
         links = torch.tensor([at for at, cell in enumerate(cells) if cell == "X"])
         self.links = nn.Buffer(links, persistent=False)
         self.shape = list(self.weight.shape)
@@ -28,11 +29,11 @@ class TableConv1d(nn.Conv1d):
 
 
 class TableConv2d(nn.Conv2d):
-    """A convolution that has a kernel only where its table, inputs by outputs, has an X."""
+    """A convolution with a kernel only where its table, inputs by outputs, has an X."""
 
     def __init__(self, *table: str, **options) -> None:
         super().__init__(len(table), len(table[0]), **options)
-        cells = [cell for column in zip(*table) for cell in column]
+        cells = [cell for column in zip(*table, strict=True) for cell in column]
         links = torch.tensor([at for at, cell in enumerate(cells) if cell == "X"])
         self.links = nn.Buffer(links, persistent=False)
         self.shape = list(self.weight.shape)
@@ -46,11 +47,11 @@ class TableConv2d(nn.Conv2d):
 
 
 class TableConv3d(nn.Conv3d):
-    """A convolution that has a kernel only where its table, inputs by outputs, has an X."""
+    """A convolution with a kernel only where its table, inputs by outputs, has an X."""
 
     def __init__(self, *table: str, **options) -> None:
         super().__init__(len(table), len(table[0]), **options)
-        cells = [cell for column in zip(*table) for cell in column]
+        cells = [cell for column in zip(*table, strict=True) for cell in column]
         links = torch.tensor([at for at, cell in enumerate(cells) if cell == "X"])
         self.links = nn.Buffer(links, persistent=False)
         self.shape = list(self.weight.shape)
@@ -64,7 +65,7 @@ class TableConv3d(nn.Conv3d):
 
 
 class Subsample1d(nn.Conv1d):
-    """The sum of each window times a trained coefficient, plus a trained bias, one of each a map."""
+    """The sum of each window times a trained coefficient, plus a bias, one a map."""
 
     def __init__(self, channels: int, window: int) -> None:
         super().__init__(channels, channels, 1, groups=channels)
@@ -77,7 +78,7 @@ class Subsample1d(nn.Conv1d):
 
 
 class Subsample2d(nn.Conv2d):
-    """The sum of each window times a trained coefficient, plus a trained bias, one of each a map."""
+    """The sum of each window times a trained coefficient, plus a bias, one a map."""
 
     def __init__(self, channels: int, window: int | tuple[int, int]) -> None:
         super().__init__(channels, channels, 1, groups=channels)
@@ -91,7 +92,7 @@ class Subsample2d(nn.Conv2d):
 
 
 class Subsample3d(nn.Conv3d):
-    """The sum of each window times a trained coefficient, plus a trained bias, one of each a map."""
+    """The sum of each window times a trained coefficient, plus a bias, one a map."""
 
     def __init__(self, channels: int, window: int | tuple[int, int, int]) -> None:
         super().__init__(channels, channels, 1, groups=channels)
@@ -106,7 +107,7 @@ class Subsample3d(nn.Conv3d):
 
 
 class DigitCodes(nn.Module):
-    """Squared distances to the ten digits as seven segments on 7x12 pixels, +1 for ink."""
+    """Squared distances to ten digits, seven segments on 7x12 pixels, +1 for ink."""
 
     def __init__(self, units: int) -> None:
         super().__init__()
@@ -136,12 +137,12 @@ class ScaledTanh(nn.Module):
 
 
 def widen(x: Tensor, width: int, axes: int) -> Tensor:
-    """x with zero features behind its own, `width` in all; `axes` places follow the features."""
+    """x with zero features behind its own, `width` in all, before `axes` axes."""
     return F.pad(x, (0, 0) * axes + (0, width - x.shape[-1 - axes]))
 
 
 class Widen(nn.Module):
-    """Zero features behind those that come in, `width` in all; `axes` places follow the features."""
+    """Zero features behind those that come in, `width` in all."""
 
     def __init__(self, width: int, axes: int) -> None:
         super().__init__()
@@ -176,10 +177,11 @@ class GlobalMaxPool(nn.Module):
 def same_padding(
     sizes: list[int], kernel: list[int], stride: list[int], dilation: list[int]
 ) -> list[int]:
-    """What F.pad needs so that there are ceil(size / stride) windows; the odd one goes to the end."""
+    """What F.pad needs for ceil(size / stride) windows; the odd one goes to the end."""
     pads: list[int] = []
-    for n, k, s, d in zip(sizes, kernel, stride, dilation):
-        total = max(((n + s - 1) // s - 1) * s + d * (k - 1) + 1 - n, 0)
+    for axis, n in enumerate(sizes):
+        last = (n - 1) // stride[axis] * stride[axis]  # where the last window begins
+        total = max(last + dilation[axis] * (kernel[axis] - 1) + 1 - n, 0)
         pads = [total // 2, total - total // 2] + pads
     return pads
 
@@ -235,7 +237,7 @@ class CausalConv1d(nn.Conv1d):
 
 
 class CausalTableConv1d(TableConv1d):
-    """A convolution by a table that sees no later place: all padding before the beginning."""
+    """A convolution by a table that sees no later place: all padding goes before."""
 
     def forward(self, input: Tensor) -> Tensor:
         kernels = self.weight.new_zeros(self.shape).flatten(0, 1)
@@ -248,7 +250,7 @@ class CausalTableConv1d(TableConv1d):
 
 
 class SameTableConv1d(TableConv1d):
-    """A convolution by a table with ceil(size / stride) places (TensorFlow's 'same')."""
+    """A convolution by a table, padded as TensorFlow's 'same'."""
 
     def forward(self, input: Tensor) -> Tensor:
         kernels = self.weight.new_zeros(self.shape).flatten(0, 1)
@@ -263,7 +265,7 @@ class SameTableConv1d(TableConv1d):
 
 
 class SameTableConv2d(TableConv2d):
-    """A convolution by a table with ceil(size / stride) places an axis (TensorFlow's 'same')."""
+    """A convolution by a table, padded as TensorFlow's 'same'."""
 
     def forward(self, input: Tensor) -> Tensor:
         kernels = self.weight.new_zeros(self.shape).flatten(0, 1)
@@ -278,7 +280,7 @@ class SameTableConv2d(TableConv2d):
 
 
 class SameTableConv3d(TableConv3d):
-    """A convolution by a table with ceil(size / stride) places an axis (TensorFlow's 'same')."""
+    """A convolution by a table, padded as TensorFlow's 'same'."""
 
     def forward(self, input: Tensor) -> Tensor:
         kernels = self.weight.new_zeros(self.shape).flatten(0, 1)
@@ -456,13 +458,13 @@ class SameAvgPool3d(nn.Module):
 
 
 def make_divisible(value: float, divisor: int) -> int:
-    """The multiple of `divisor` nearest to `value`, never more than a tenth below it."""
+    """The multiple of `divisor` nearest to `value`, at most a tenth below it."""
     rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * value else rounded
 
 
 class SeparableConv2d(nn.Module):
-    """A convolution of each channel by itself, then a 1x1 convolution that mixes them."""
+    """A convolution of each channel by itself, then one of 1x1 that mixes them."""
 
     def __init__(
         self,
@@ -492,7 +494,7 @@ class SeparableConv2d(nn.Module):
 
 
 class SeparableConv1d(nn.Module):
-    """A convolution of each channel by itself, then a 1x1 convolution that mixes them."""
+    """A convolution of each channel by itself, then one of 1x1 that mixes them."""
 
     def __init__(
         self,
@@ -522,7 +524,7 @@ class SeparableConv1d(nn.Module):
 
 
 class SeparableConv3d(nn.Module):
-    """A convolution of each channel by itself, then a 1x1 convolution that mixes them."""
+    """A convolution of each channel by itself, then one of 1x1 that mixes them."""
 
     def __init__(
         self,
@@ -669,7 +671,7 @@ class Normalize(nn.Module):
 
 
 class Reshape(nn.Module):
-    """The same numbers in another shape behind the batch; -1 follows from the others."""
+    """The same numbers in another shape; -1 follows from the others."""
 
     def __init__(self, *size: int) -> None:
         super().__init__()
@@ -712,13 +714,11 @@ def each(value: int | list[int], axes: int) -> list[int]:
     return [value] * axes if isinstance(value, int) else value
 
 
-def patches(x: Tensor, size: int | list[int], grid: list[int] | None = None) -> Tensor:
-    """A map (n, c, ...) as a sequence of its patches; or a sequence of the places of a grid.
+def patches(x: Tensor, size: int | list[int]) -> Tensor:
+    """A map (n, c, ...) as a sequence of its patches.
 
-    The places of a patch follow one another column by column, each with all its features.
+    The places of a patch follow one another column by column, each with its features.
     """
-    if grid is not None:
-        x = image(x, grid)
     axes = x.dim() - 2
     for axis, length in enumerate(each(size, axes)):
         x = x.unflatten(2 + 2 * axis, (-1, length))
@@ -729,14 +729,30 @@ def patches(x: Tensor, size: int | list[int], grid: list[int] | None = None) -> 
 
 
 class Patches(nn.Module):
-    """The patches of a map, or of a sequence of the places of a grid, as a sequence."""
+    """The patches of a map as a sequence."""
 
-    def __init__(self, size: int | list[int], grid: list[int] | None = None) -> None:
+    def __init__(self, size: int | list[int]) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        return patches(x, self.size)
+
+
+class GridPatches(nn.Module):
+    """The patches of a sequence of the places of a grid."""
+
+    def __init__(self, size: int | list[int], grid: list[int]) -> None:
         super().__init__()
         self.size, self.grid = size, grid
 
     def forward(self, x: Tensor) -> Tensor:
-        return patches(x, self.size, self.grid)
+        return patches(image(x, self.grid), self.size)
+
+
+def grid_patches(x: Tensor, size: int | list[int], grid: list[int]) -> Tensor:
+    """The patches of a sequence of the places of a grid."""
+    return patches(image(x, grid), size)
 
 
 def pixel_shuffle(x: Tensor, size: list[int]) -> Tensor:
@@ -777,13 +793,13 @@ class Roll(nn.Module):
 
 
 def roll_grid(x: Tensor, shifts: list[int], grid: list[int]) -> Tensor:
-    """A sequence of the places of a grid, moved on along the axes of the grid, around the end."""
+    """A sequence of the places of a grid, moved along its axes, around the end."""
     dims = list(range(1, 1 + len(grid)))
     return x.unflatten(1, grid).roll(shifts, dims).flatten(1, len(grid))
 
 
 class RollGrid(nn.Module):
-    """A sequence of the places of a grid, moved on along the axes of the grid, around the end."""
+    """A sequence of the places of a grid, moved along its axes, around the end."""
 
     def __init__(self, shifts: list[int], grid: list[int]) -> None:
         super().__init__()
@@ -858,7 +874,7 @@ def layer_scale(features: int, value: float, axes: int) -> Tensor:
 
 
 class DropPath(nn.Module):
-    """In training each example is zeroed with probability p and the others scaled by 1/(1 - p)."""
+    """In training zeroes each example with probability p, scaling the others up."""
 
     def __init__(self, p: float) -> None:
         super().__init__()
@@ -889,7 +905,149 @@ class ChannelNorm(nn.LayerNorm):
         return x.movedim(-1, 1)
 
 
-def attend(
+def attend(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
+    """softmax(q k^T / sqrt(d)) v, the features divided into heads; (n, t, d) each."""
+    q = q.unflatten(2, (heads, -1)).transpose(1, 2)
+    k = k.unflatten(2, (heads, -1)).transpose(1, 2)
+    v = v.unflatten(2, (heads, -1)).transpose(1, 2)
+    x = F.scaled_dot_product_attention(q, k, v)
+    return x.transpose(1, 2).flatten(2)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention, its three projections in one matrix."""
+
+    def __init__(self, features: int, heads: int, bias: bool = True) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(features, 3 * features, bias=bias)
+        self.proj = nn.Linear(features, features, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        x = F.scaled_dot_product_attention(q, k, v)
+        return self.proj(x.transpose(1, 2).flatten(2))
+
+
+class CausalAttention(nn.Module):
+    """Multi-head self-attention in which a place sees itself and those before it."""
+
+    def __init__(
+        self, features: int, heads: int, dropout: float = 0.0, bias: bool = True
+    ) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.qkv = nn.Linear(features, 3 * features, bias=bias)
+        self.proj = nn.Linear(features, features, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        dropout = self.dropout if self.training else 0.0
+        x = F.scaled_dot_product_attention(q, k, v, None, dropout, is_causal=True)
+        return self.proj(x.transpose(1, 2).flatten(2))
+
+
+class SeparateRotaryAttention(nn.Module):
+    """Causal self-attention whose queries and keys are turned by their places.
+
+    Queries share the heads of keys and values, a group of them each.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        heads: int,
+        base: float,
+        kv_heads: int | None = None,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.heads, self.kv_heads = heads, kv_heads or heads
+        self.base = float(base)
+        keys = features // heads * self.kv_heads
+        self.q_proj = nn.Linear(features, features, bias=bias)
+        self.k_proj = nn.Linear(features, keys, bias=bias)
+        self.v_proj = nn.Linear(features, keys, bias=bias)
+        self.o_proj = nn.Linear(features, features, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q = rotated(self.q_proj(x).unflatten(2, (self.heads, -1)), self.base)
+        k = rotated(self.k_proj(x).unflatten(2, (self.kv_heads, -1)), self.base)
+        v = self.v_proj(x).unflatten(2, (self.kv_heads, -1))
+        x = F.scaled_dot_product_attention(
+            q.transpose(1, 2),
+            k.transpose(1, 2),
+            v.transpose(1, 2),
+            is_causal=True,
+            enable_gqa=self.kv_heads != self.heads,
+        )
+        return self.o_proj(x.transpose(1, 2).flatten(2))
+
+
+class WindowAttention(nn.Module):
+    """Self-attention within the windows of a map, which may be shifted.
+
+    A trained bias is added for each distance of two places and each head.
+    """
+
+    relative_position_index: Tensor
+    order: Tensor
+    back: Tensor
+    seen: Tensor
+
+    def __init__(
+        self,
+        features: int,
+        heads: int,
+        size: int,
+        window: int,
+        shift: int = 0,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.heads, self.places = heads, window * window
+        self.shifted = shift > 0 and size > window
+        self.qkv = nn.Linear(features, 3 * features, bias=bias)
+        self.proj = nn.Linear(features, features, bias=bias)
+        table = nn.init.trunc_normal_(
+            torch.empty((2 * window - 1) ** 2, heads), std=0.02
+        )
+        self.relative_position_bias_table = nn.Parameter(table)
+        self.register_buffer(
+            "relative_position_index", relative_index([window, window])
+        )
+        shift = shift if self.shifted else 0
+        places = (
+            torch.arange(size * size).view(size, size).roll((-shift, -shift), (0, 1))
+        )
+        order = windows(places, window)
+        self.register_buffer("order", order, persistent=False)
+        self.register_buffer("back", order.flatten().argsort(), persistent=False)
+        around = torch.arange(size) < shift  # what came around the end is no neighbour
+        side = (2 * around[:, None] + around).flatten()[order]
+        seen = (side[:, :, None] == side[:, None])[:, None]
+        self.register_buffer("seen", seen, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        count = x.shape[0]
+        x = x[:, self.order].flatten(0, 1)
+        q, k, v = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        bias = self.relative_position_bias_table[self.relative_position_index]
+        bias = bias.unflatten(0, (self.places, -1)).permute(2, 0, 1)[None]
+        if self.shifted:
+            bias = bias.masked_fill(~self.seen.repeat(count, 1, 1, 1), -torch.inf)
+        x = F.scaled_dot_product_attention(q, k, v, bias)
+        x = x.transpose(1, 2).clone(memory_format=torch.contiguous_format).flatten(2)
+        return self.proj(x).unflatten(0, (count, -1)).flatten(1, 2)[:, self.back]
+
+
+def windows(x: Tensor, window: int) -> Tensor:
+    """What stands on a square map as (windows, places of a window)."""
+    x = x.unflatten(1, (-1, window)).unflatten(0, (-1, window))
+    return x.transpose(1, 2).flatten(2).flatten(0, 1)
+
+
+def general_attend(
     q: Tensor,
     k: Tensor,
     v: Tensor,
@@ -921,7 +1079,7 @@ def attend(
     return x.flatten(2)
 
 
-class Attention(nn.Module):
+class GeneralAttention(nn.Module):
     """Multi-head self-attention, its three projections in one matrix."""
 
     def __init__(
@@ -950,11 +1108,11 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         q, k, v = self.project(x)
         dropout = self.dropout if self.training else 0.0
-        x = attend(q, k, v, self.heads, mask, self.scale, dropout, self.causal)
+        x = general_attend(q, k, v, self.heads, mask, self.scale, dropout, self.causal)
         return self.proj(x)
 
 
-class SeparateAttention(nn.Module):
+class GeneralSeparateAttention(nn.Module):
     """Multi-head self-attention with four projections."""
 
     def __init__(
@@ -983,22 +1141,26 @@ class SeparateAttention(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         q, k, v = self.project(x)
         dropout = self.dropout if self.training else 0.0
-        x = attend(q, k, v, self.heads, mask, self.scale, dropout, self.causal)
+        x = general_attend(q, k, v, self.heads, mask, self.scale, dropout, self.causal)
         return self.o_proj(x)
 
 
-def rotate(x: Tensor, heads: int, base: float) -> Tensor:
-    """Rotary positions: features i and i + d/2 of a head turn by place * base^(-2i/d)."""
-    x = x.unflatten(2, (heads, -1))
+def rotated(x: Tensor, base: float) -> Tensor:
+    """Rotary positions: features i and i + d/2 turn by place * base^(-2i/d)."""
     width = x.shape[3]
     rate = 1 / base ** (torch.arange(0, width, 2, device=x.device) / width)
     angle = torch.arange(x.shape[1], device=x.device)[:, None, None] * rate
     cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
     a, b = x.chunk(2, 3)
-    return torch.cat([a * cos - b * sin, b * cos + a * sin], 3).flatten(2)
+    return torch.cat([a * cos - b * sin, b * cos + a * sin], 3)
 
 
-class RotaryAttention(Attention):
+def rotate(x: Tensor, heads: int, base: float) -> Tensor:
+    """Rotary positions of (n, t, d), the features divided into heads."""
+    return rotated(x.unflatten(2, (heads, -1)), base).flatten(2)
+
+
+class GeneralRotaryAttention(GeneralAttention):
     """Self-attention whose queries and keys are turned by their places."""
 
     def __init__(
@@ -1021,7 +1183,7 @@ class RotaryAttention(Attention):
         return q, rotate(k, self.kv_heads, self.base), v
 
 
-class SeparateRotaryAttention(SeparateAttention):
+class GeneralSeparateRotaryAttention(GeneralSeparateAttention):
     """Self-attention whose queries and keys are turned by their places."""
 
     def __init__(
@@ -1073,8 +1235,8 @@ def relative_index(window: list[int]) -> Tensor:
     return index.flatten()
 
 
-class WindowAttention(Attention):
-    """Self-attention within tiles of a map: windows, shifted or not, or places spread evenly.
+class GeneralWindowAttention(GeneralAttention):
+    """Self-attention within tiles of a map: windows, or places spread evenly.
 
     `relative` adds a trained bias for each distance of two places and each head.
     """
@@ -1101,25 +1263,28 @@ class WindowAttention(Attention):
         causal: bool = False,
     ) -> None:
         super().__init__(features, heads, kv_heads, scale, dropout, bias)
-        size = per_axis(size, axes)
+        sizes = per_axis(size, axes)
         self.window = per_axis(window if grid is None else grid, axes)
-        shift = per_axis(shift, axes)  # an axis that is one window stays
-        shift = [s if n > w else 0 for n, w, s in zip(size, self.window, shift)]
+        shifts = per_axis(shift, axes)  # an axis that is one window stays
+        shifts = [
+            s if n > w else 0
+            for n, w, s in zip(sizes, self.window, shifts, strict=True)
+        ]
         self.relative_position_bias_table = None
         if relative:
             distances = torch.Size([2 * n - 1 for n in self.window]).numel()
             table = nn.init.trunc_normal_(torch.empty(distances, heads), std=0.02)
             self.relative_position_bias_table = nn.Parameter(table)
             self.register_buffer("relative_position_index", relative_index(self.window))
-        places = torch.arange(torch.Size(size).numel()).view(size)
-        places = places.roll([-s for s in shift], list(range(axes)))
+        places = torch.arange(torch.Size(sizes).numel()).view(sizes)
+        places = places.roll([-s for s in shifts], list(range(axes)))
         order = tiled(places, self.window, grid is not None)
         self.register_buffer("order", order, persistent=False)
         self.register_buffer("back", order.flatten().argsort(), persistent=False)
         seen = None
-        if any(shift) or causal:  # what came around the end is no neighbour
-            around = [torch.arange(n) < s for n, s in zip(size, shift)]
-            around = torch.cartesian_prod(*around).view(-1, axes)[order]
+        if any(shifts) or causal:  # what came around the end is no neighbour
+            sides = [torch.arange(n) < s for n, s in zip(sizes, shifts, strict=True)]
+            around = torch.cartesian_prod(*sides).view(-1, axes)[order]
             seen = (around[:, :, None] == around[:, None]).all(3)
             if causal:
                 seen = seen & (order[:, :, None] >= order[:, None])
@@ -1151,12 +1316,12 @@ class WindowAttention(Attention):
         mask = self.tile_mask(count, mask)
         q, k, v = self.project(x[:, self.order].flatten(0, 1))
         dropout = self.dropout if self.training else 0.0
-        x = self.proj(attend(q, k, v, self.heads, mask, self.scale, dropout))
+        x = self.proj(general_attend(q, k, v, self.heads, mask, self.scale, dropout))
         return x.unflatten(0, (count, -1)).flatten(1, 2)[:, self.back]
 
 
-class CosineAttention(WindowAttention):
-    """Attention by angle at a trained temperature; a network of log distances gives a bias.
+class CosineAttention(GeneralWindowAttention):
+    """Attention by angle at a trained temperature, with a bias of log distances.
 
     Keys have no bias: its part of `qkv.bias` is not used.
     """

@@ -82,8 +82,8 @@ class _Cutter:
         self.value_names = dict(zip(instance.entry, instance.entry_names, strict=True))
         self.value_names.update(labels(instance.body))
         self.cut: dict[Segments, Origin] = {}
-        reuses = [n for n in nodes(instance.body) if isinstance(n, g.Reuse)]
-        self.reused = [reuse.path for reuse in reuses]
+        self.reused = [n.path for n in nodes(instance.body) if isinstance(n, g.Reuse)]
+        self.tied = [path for n in nodes(instance.body) if isinstance(n, g.Layer) for _, path in n.tied]
 
     def whole(self) -> g.Instance:
         source = self.source
@@ -154,7 +154,8 @@ class _Cutter:
         within = replace(at, path=path, called=called, turn=None)
         body = self.body(level.body, within)
         made = level if body is level.body else replace(level, body=body)
-        if is_chain(made, self.uses(level, body), self.source.shapes) or _walked(body) or not self.fits(level, path):
+        chain = is_chain(made, self.uses(level, body), self.source.shapes) and not self.lends(level, path)
+        if chain or _walked(body) or not self.fits(level, path):
             return (made,)
         before, body = hoisted(body, path)
         after = self.escaping(level, body, path)
@@ -171,6 +172,12 @@ class _Cutter:
         for value in made_in(level.body):
             found[value] += self.mentions[value] - own[value]
         return found
+
+    def lends(self, level: g.Level, path: Segments) -> bool:
+        """Whether a layer outside of a level has the array of one directly in it, which then is an attribute."""
+        inner = [p for n in nodes(level.body) if isinstance(n, g.Layer) for _, p in n.tied]
+        found = Counter(p for p in self.tied if p[:-1] == path)
+        return any(count > inner.count(p) for p, count in found.items())
 
     def fits(self, level: g.Level, path: Segments) -> bool:
         """Whether what a level mentions lies in it, or can be handed over."""
@@ -258,13 +265,20 @@ def _only_call(body: g.Body) -> g.Invoke | None:
 
 def standing(instance: g.Instance) -> frozenset[int] | None:
     """The layers, by identity, that are members of a level whose members are called by their positions: all before the
-    last that must be one. None for a level where what must be a member has a label."""
+    last that has arrays. None for a level where what has arrays has a label."""
     namer = Namer(True)
     items = [(node, namer.name(node)[0]) for node in _turned(instance.body)]
-    last = max((n for n, (node, name) in enumerate(items) if name.isdigit() and _must(node, instance)), default=None)
+    last = max((n for n, (node, name) in enumerate(items) if name.isdigit() and _stores(node, instance)), default=None)
     if last is None:
         return None
     return frozenset(id(node) for node, _ in items[: last + 1])
+
+
+def _stores(node: g.Layer | g.Invoke | g.Level, instance: g.Instance) -> bool:
+    """Whether an item has arrays, whose keys say what it is called."""
+    if not isinstance(node, g.Layer):
+        return True
+    return not node.tied and bool(node.operator.tensors(*(instance.shapes[v] for v in node.inputs)))
 
 
 def _turned(body: g.Body) -> Iterator[g.Layer | g.Invoke | g.Level]:

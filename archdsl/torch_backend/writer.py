@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
@@ -51,6 +52,7 @@ class Writer(ABC):
         """How each level was written, for `again`."""
         self.repeating = False
         """Whether what is written stands there already: `again`."""
+        self.spoken_words: Counter[str] = Counter()
         self.known: list[dict[int, Value]] = [{} for _ in instances]
         self.variables = Variables()
         self.init: list[py.Stmt] = []
@@ -194,7 +196,17 @@ class Writer(ABC):
         found = {namers[n].name(node) for n, node in nodes.items()}  # type: ignore[arg-type]
         if len(found) != 1:
             raise UnmergeableError
-        return (*self.prefix, *found.pop())
+        path = (*self.prefix, *found.pop())
+        return self.spoken(path, nodes) if self.is_level and not self.positional else path
+
+    def spoken(self, path: tuple[str, ...], nodes: Nodes) -> tuple[str, ...]:
+        """The name of a layer without arrays in a class whose other members have labels: no key tells its position."""
+        node = next(iter(nodes.values()))
+        if not path[-1].isdigit() or len(path) > 1 or not isinstance(node, g.Layer):
+            return path
+        word = node.operator.word
+        self.spoken_words[word] += 1
+        return (f"{word}{self.spoken_words[word]}",)
 
     def member(self, path: Sequence[str]) -> py.Expr:
         """`self.a.b`, `self.a["b"]` in a container made here, `self[0]` in a list."""

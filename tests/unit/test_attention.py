@@ -136,4 +136,4 @@ module block w, s on TxD: |
 def test_a_function_whose_arguments_differ_is_a_module() -> None:
     """What `forward` cannot know is given when the module is made."""
     text = "input: 8x16x16\nmodule merge on TxD:\n  patches 2 -> linear 8\nlayers:\n  tokens\n  merge\n  merge\n"
-    assert "self.patches1 = Patches(2, " in archdsl.compile(archdsl.loads(text))
+    assert "self.patches1 = GridPatches(2, " in archdsl.compile(archdsl.loads(text))

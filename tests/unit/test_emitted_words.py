@@ -48,7 +48,7 @@ def lines(shape: str, layers: str, before: str = "") -> list[str]:
         ("3x8x8", "instancenorm", ["self.instancenorm1 = nn.InstanceNorm2d(3, affine=True)"]),
         ("3x8x8", "tokens -> image", ["return image(tokens(x), [8, 8])"]),
         ("6x8", "image", ["return x.transpose(1, 2)"]),
-        ("3x8x8", "patches 4 -> patches 2", ["return patches(patches(x, 4), 2, grid=[2, 2])"]),
+        ("3x8x8", "patches 4 -> patches 2", ["return grid_patches(patches(x, 4), 2, grid=[2, 2])"]),
         ("4x8x8", "pixelshuffle 2", ["return F.pixel_shuffle(x, 2)"]),
         ("4x8x8", "shuffle 2", ["return F.channel_shuffle(x, 2)"]),
         ("4x8x8", "roll -1", ["return x.roll((-1, -1), (2, 3))"]),
