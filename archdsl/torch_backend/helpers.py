@@ -924,7 +924,8 @@ class Attention(nn.Module):
         self.proj = nn.Linear(features, features, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        q, k, v = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        qkv = self.qkv(x).unflatten(2, (3, self.heads, -1))
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
         x = F.scaled_dot_product_attention(q, k, v)
         return self.proj(x.transpose(1, 2).flatten(2))
 
@@ -941,7 +942,8 @@ class CausalAttention(nn.Module):
         self.proj = nn.Linear(features, features, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        q, k, v = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        qkv = self.qkv(x).unflatten(2, (3, self.heads, -1))
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
         dropout = self.dropout if self.training else 0.0
         x = F.scaled_dot_product_attention(q, k, v, None, dropout, is_causal=True)
         return self.proj(x.transpose(1, 2).flatten(2))
@@ -1031,7 +1033,8 @@ class WindowAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         count = x.shape[0]
         x = x[:, self.order].flatten(0, 1)
-        q, k, v = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        qkv = self.qkv(x).unflatten(2, (3, self.heads, -1))
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
         bias = self.relative_position_bias_table[self.relative_position_index]
         bias = bias.unflatten(0, (self.places, -1)).permute(2, 0, 1)[None]
         if self.shifted:
