@@ -264,8 +264,8 @@ class Attention(Operator):
 
     def _windowed(self, general: TorchForm, args: list[Slot], shape: Shape) -> TorchForm:
         """The class for the windows of a square map with a bias for each distance, as Swin has them."""
-        whole = shape.grid or ()
-        square = len(whole) == 2 and whole[0] == whole[1]
+        whole = shape.grid or shape.dims
+        square = shape.grid is not None and len(whole) == 2 and whole[0] == whole[1]
         numbers = [axes(v, 2) for v in (self.window, self.shift) if v is not None]
         other = self.mask or self.causal or self.scale is not None or self.dropout or self.cosine
         if other or not self.relative or self.window is None or self.kv_heads not in (None, self.heads):

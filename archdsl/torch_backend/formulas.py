@@ -7,7 +7,7 @@ so a formula that is not right for each of them is never printed; what has no fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -43,7 +43,7 @@ class NotEmittedError(Exception):
 
 
 @contextmanager
-def placed(node: Node) -> Iterator[None]:
+def placed(node: Node) -> Generator[None, None, None]:
     """Whatever cannot be written in here stands at a node, unless a node in it is closer."""
     try:
         yield
