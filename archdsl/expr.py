@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import field, fields, replace
 from fractions import Fraction
-from typing import cast
+from functools import cache
+from operator import is_not
+from typing import Any, cast
 
 from .diagnostics import Span
 from .records import dataclass
@@ -168,9 +170,12 @@ FUNCTIONS = ("min", "max", "ceil", "floor", "round", "sqrt", "divisible")
 
 def _each(value: object, change: Callable[[Expr], Expr]) -> object:
     if isinstance(value, Path):
-        return Path(tuple(tuple(p if isinstance(p, str) else change(p) for p in s) for s in value.segments), value.span)
+        segments = _each(value.segments, change)
+        return value if segments is value.segments else replace(value, segments=segments)
     if isinstance(value, tuple):
-        return tuple(_each(v, change) for v in cast("tuple[object, ...]", value))
+        parts = cast("tuple[object, ...]", value)
+        changed = tuple([_each(part, change) for part in parts])
+        return changed if any(map(is_not, changed, parts)) else parts
     if isinstance(value, EXPRESSIONS):
         return change(value)
     return value
@@ -182,9 +187,20 @@ EXPRESSIONS = (
 
 
 def rebuild(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
-    """`expr` with `change` applied to each of its direct subexpressions."""
-    changes = {f.name: _each(getattr(expr, f.name), change) for f in fields(expr) if f.name != "span"}
-    return replace(expr, **changes)
+    """`expr` with `change` applied to each of its direct subexpressions; itself if none of them changes."""
+    changes: dict[str, Any] = {}
+    for name in _fields(type(expr)):
+        part = getattr(expr, name)
+        changed = _each(part, change)
+        if changed is not part:
+            changes[name] = changed
+    return replace(expr, **changes) if changes else expr
+
+
+@cache
+def _fields(kind: type[Expr]) -> tuple[str, ...]:
+    """What an expression of a kind has beside its place."""
+    return tuple(f.name for f in fields(kind) if f.name != "span")
 
 
 def substitute(expr: Expr, names: dict[str, Expr]) -> Expr:
@@ -223,9 +239,8 @@ def _parts(expr: Expr) -> list[Expr]:
         found.append(part)
         return part
 
-    for known in fields(expr):
-        if known.name != "span":
-            _each(getattr(expr, known.name), take)
+    for name in _fields(type(expr)):
+        _each(getattr(expr, name), take)
     return found
 
 

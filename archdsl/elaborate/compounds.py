@@ -61,7 +61,7 @@ def residual(b: Builder, head: t.Residual, body: Under, x: int, span: Span) -> M
     output = y
     if taken:
         other, arm = (x, None) if shortcut is None else (shortcut.output, shortcut.span)
-        output = b.new_value(_added(b, (y, other), head.span, _first_line(rest[-1]) if rest else None, arm))
+        output = b.new_value(_added(b, (y, other), head.span, rest[-1] if rest else None, arm))
     b.session.count_nodes(span)
     test = None if head.test is None else b.env.express(head.test)
     return [g.Residual(test, taken, main, shortcut, first, output, span)], output
@@ -95,8 +95,8 @@ def _first_line(statement: t.Statement) -> Span:
     return Span(span.file, span.line, span.column, span.line, len(span.file.lines[span.line - 1].rstrip()) + 1)
 
 
-def _added(b: Builder, values: tuple[int, int], span: Span, main: Span | None, arm: Span | None) -> Shape | None:
-    """The sum of a residual's two arms, `main` being where the first one ends and `arm` the shortcut."""
+def _added(b: Builder, values: tuple[int, int], span: Span, last: t.Statement | None, arm: Span | None) -> Shape | None:
+    """The sum of a residual's two arms, `last` being what the first one ends with and `arm` the shortcut."""
     shapes = b.known(values)
     if shapes is None:
         return None
@@ -107,6 +107,7 @@ def _added(b: Builder, values: tuple[int, int], span: Span, main: Span | None, a
         help = f"give it a `shortcut:` that makes {c} into {a}, or stride and width that keep {c}"
         if arm is not None:
             help = f"make the shortcut give {a}, or the other arm {c}"
+        main = None if last is None else _first_line(last)
         places = ((main, f"this arm gives {a}"), (arm, f"the shortcut gives {c}"))
         labels = tuple(Label(place, text) for place, text in places if place is not None)
         b.session.report(Diagnostic("A0410", f"residual adds {a} to {c}", span, labels, help))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import cast
 
 from .. import expr as ex
@@ -42,9 +43,19 @@ def _pieces(root: object) -> Iterator[object]:
         node = waiting.pop()
         if isinstance(node, tuple):
             waiting.extend(cast("tuple[object, ...]", node))
-        elif is_dataclass(node) and not isinstance(node, Span):
-            yield node
-            waiting.extend(getattr(node, f.name) for f in fields(node) if f.name not in ("span", "word_span"))
+        else:
+            inside = _fields(type(node))
+            if inside is not None:
+                yield node
+                waiting.extend([getattr(node, name) for name in inside])
+
+
+@cache
+def _fields(kind: type) -> tuple[str, ...] | None:
+    """What a node of a kind has beside places; None of what is no node."""
+    if not is_dataclass(kind) or kind is Span:
+        return None
+    return tuple(f.name for f in fields(kind) if f.name not in ("span", "word_span"))
 
 
 def _names(node: object) -> Iterator[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from .. import limits
@@ -180,13 +181,18 @@ class Session(ABC):
         self.calls.append(call)
 
 
+@cache
+def _flags() -> frozenset[str]:
+    """The flags of all layers."""
+    return frozenset(a.name for cls in operators().values() for a in cls.arguments() if a.use == "flag")
+
+
 def _check_words(spec: Spec) -> None:
     for name, definition in spec.definitions.items():
         if find_operator(name) is not None:
             fail("A0611", f"`{name}` is a layer's word; a module or def needs another name", definition.span)
-    flags = {a.name for cls in operators().values() for a in cls.arguments() if a.use == "flag"}
     for name, span in spec.parameter_spans.items():
-        if name in flags:
+        if name in _flags():
             fail("A0611", f"`{name}` is a flag of a layer; a parameter needs another name", span)
     for word, span in spec.default_spans.items():
         if find_operator(word) is None and word not in PLANNED:
