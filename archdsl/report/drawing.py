@@ -192,12 +192,15 @@ def panel(inner: Box, title: str, lines: Sequence[str]) -> Box:
 
 
 def aside(main: Box, other: Box) -> Box:
-    """`other` branches off to the right of the line and does not come back; `main` goes on below."""
+    """`other` branches off to the right of the line, unless it has a source of its own, and does not come back; `main`
+    goes on below.
+    """
     x = main.right + ASIDE + other.left
     way = Mark("path", ((0, 6), (x, 6), (x, 18)), "skip arrow" if other.tip else "skip")
     height = max(main.height, 18 + other.height + 8)
     line = Mark("path", ((0, main.height), (0, height)), "line")
-    return Box(main.left, x + other.right, height, (*main.at(0, 0), way, *other.at(x, 18), line), main.opens)
+    ways = (way,) if other.opens else ()
+    return Box(main.left, x + other.right, height, (*main.at(0, 0), *ways, *other.at(x, 18), line), main.opens)
 
 
 # ---- SVG ------------------------------------------------------------------------------------------------------------

@@ -258,7 +258,7 @@ class _Artist:
         """A body as a box of its own, which begins with what is on the line."""
         first = first_read(body)
         within = replace(place, flow=place.flow if flow is None else flow, boxes=[], notes=[], open_card=None)
-        if first is not None and first != within.flow and first not in within.names:
+        if first is not None and first != within.flow and first not in {*within.names, *_looked_up(body)}:
             within.flow = first
         self.body(body, within)
         within.close()
@@ -343,6 +343,15 @@ class _Artist:
         spread = aside(WIRE, box)
         place.boxes += [main, spread]
         place.notes += [note, ""]
+
+
+def _looked_up(body: Body) -> Iterator[int]:
+    """The values from inside a module that a body fetches."""
+    for node in body:
+        if isinstance(node, Look):
+            yield node.output
+        elif isinstance(node, Line | Level):
+            yield from _looked_up(node.body)
 
 
 def _is_called(node: Node, name: str) -> TypeGuard[Level]:

@@ -96,3 +96,15 @@ def test_the_command_writes_whole_files(tmp_path: Path, capsys: pytest.CaptureFi
     capsys.readouterr()
     assert main(["draw", "lenet5"]) == 0
     drawn(capsys.readouterr().out)
+
+
+def test_an_output_of_a_value_inside_a_module_shows_where_it_begins() -> None:
+    """It has a source of its own, and no branch leads from the line into it."""
+    text = (
+        "input: 3x8x8\nmodule cell:\n  in: conv 3x3, 4 -> relu -> conv 3x3, 4\nlayers:\n  c: cell\n  conv 1x1, 2\n"
+        "  output aux:\n    {}conv 1x1, 5 -> relu\n"
+    ).replace("  in:", "  first:")
+    elsewhere = picture(archdsl.loads(text.format("@c.first -> ")))
+    assert ">@c.first</text>" in elsewhere
+    assert 'class="skip' not in elsewhere
+    assert 'class="skip' in picture(archdsl.loads(text.format("")))
