@@ -43,6 +43,14 @@ class Span:
     def __str__(self) -> str:
         return f"{self.file.name}:{self.line}:{self.column}"
 
+    def first(self, length: int) -> Span:
+        """So many characters of it, from its beginning."""
+        return Span(self.file, self.line, self.column, self.line, self.column + length)
+
+    def last(self, length: int) -> Span:
+        """So many characters of it, up to its end."""
+        return Span(self.file, self.end_line, self.end_column - length, self.end_line, self.end_column)
+
     def to(self, other: Span) -> Span:
         """The span from the start of this one to the end of `other`."""
         return Span(self.file, self.line, self.column, other.end_line, other.end_column)

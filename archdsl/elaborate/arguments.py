@@ -364,7 +364,7 @@ class Binder(_Values):
             fail(
                 "A0203",
                 f"{self.cls.word} has no `{argument.name}` to leave out",
-                argument.span,
+                argument.span.last(len(argument.name)),
                 did_you_mean(argument.name, switches),
             )
         self.set(named, False, argument.span)

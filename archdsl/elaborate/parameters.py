@@ -175,4 +175,7 @@ def parse_override(spec: Spec, name: str, value: Constant, span: Span | None = N
     if name not in names:
         known = ", ".join(names)
         help = did_you_mean(name, names) or (f"its parameters are {known}" if known else "this spec has no parameters")
-        fail("A0205", f"no parameter `{name}` to set to {_plain(value)}", span, help)
+        place = None if span is None else span.first(len(name))  # of `depth 34`, or of `no bias`, the name
+        if span is not None and not span.file.lines[span.line - 1][span.column - 1 :].startswith(name):
+            place = span.last(len(name))
+        fail("A0205", f"no parameter `{name}` to set to {_plain(value)}", place, help)

@@ -190,7 +190,11 @@ def _flags() -> frozenset[str]:
 def _check_words(spec: Spec) -> None:
     for name, definition in spec.definitions.items():
         if find_operator(name) is not None:
-            fail("A0611", f"`{name}` is a layer's word; a module or def needs another name", definition.span)
+            fail(
+                "A0611",
+                f"`{name}` is a layer's word; a module or def needs another name",
+                definition.span.first(len(name)),
+            )
     for name, span in spec.parameter_spans.items():
         if name in _flags():
             fail("A0611", f"`{name}` is a flag of a layer; a parameter needs another name", span)

@@ -110,8 +110,7 @@ def _formals(spec: Spec, mentioned: Mentioned) -> Iterator[Diagnostic]:
 def _parts(spec: Spec, mentioned: Mentioned) -> Iterator[Diagnostic]:
     for name, definition in spec.definitions.items():
         if name not in mentioned.live:
-            span = definition.span
-            word = Span(span.file, span.line, span.column, span.line, span.column + len(name))
+            word = definition.span.first(len(name))
             help = "only parts that nothing calls call it" if name in mentioned.anywhere else "call it, or remove it"
             yield _warning("A1102", f"{definition.kind} `{name}` is never called", word, help)
     for name, link in spec.uses.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from typing import Any, TypeVar
 
 from .. import expr as ex
@@ -130,14 +130,15 @@ class _Reader:
         self.found["layers"] = parse_body(_text(section))
 
     def _changes(self, section: Section) -> None:
-        where = ""
+        where, span = "", section.span
         if section.heading is not None:
             match = re.fullmatch(r"in\s+([A-Za-z_]\w*)", section.heading.text.strip())
             if match is None:
                 problem = "changes speak of the layers, or of a module: `changes in inception:`"
                 fail("A0105", problem, section.heading.span)
             where = match[1]
-        self.found["changes"][where] = parse_changes(_text(section))
+            span = section.heading.span.last(len(where))
+        self.found["changes"][where] = replace(parse_changes(_text(section)), span=span)
 
     def _names(self, section: Section) -> None:
         name, content = _heading(section), _text(section)

@@ -340,7 +340,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """A `changes` section: changes in order, and the facts that close it."""
+    """A `changes` section: changes in order, and the facts that close it. `span` is its key, or the module it speaks of."""
 
     changes: tuple[Change, ...]
     facts: Facts

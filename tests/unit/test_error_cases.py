@@ -22,6 +22,7 @@ from archdsl.report.machine import json_object
 from archdsl.syntax.containers import decode
 
 CASES = Path(__file__).parents[1] / "cases" / "errors"
+FAULTS: dict[str, tuple[str, str]] = json.loads((CASES / "faults.json").read_text(encoding="utf-8"))
 SPECS = sorted([*CASES.glob("*.arch"), *CASES.glob("*.yaml")])
 ELSEWHERE = {
     "A0507": "a dialect is chosen on the command line",
@@ -63,6 +64,20 @@ def test_one_mistake_as_recorded(path: Path, update_golden: bool):
 
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+def test_it_stands_at_the_faulty_token(path: Path):
+    """`faults.json` says of each case which word is wrong, and where; it is written by hand, never by --update-golden."""
+    place, token = FAULTS[path.name]
+    line, column = map(int, place.split(":"))
+    text = path.read_bytes().decode("utf-8", "replace").split("\n")[line - 1]
+    assert text[column - 1 :].startswith(token), "the sidecar and the case differ"
+    (found,) = mistakes(path)
+    assert found.span is not None
+    assert (found.span.line, found.span.column) == (line, column)
+    end = found.span.end_column - 1 if found.span.end_line == line else len(text)
+    assert text[column - 1 : end].rstrip("\r") == token
+
+
+@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
 def test_its_place_is_in_the_file_and_it_fits_sixty_columns(path: Path):
     (found,) = mistakes(path)
     assert found.span is not None
@@ -90,4 +105,5 @@ def test_every_code_has_two_cases_or_says_why_not():
 def test_nothing_recorded_is_left_behind():
     stems = {path.stem for path in SPECS}
     assert {path.stem for path in CASES.glob("*.txt")} == stems
-    assert {path.stem for path in CASES.glob("*.json")} == stems
+    assert {path.stem for path in CASES.glob("A*.json")} == stems
+    assert {path.name for path in SPECS} == set(FAULTS)
