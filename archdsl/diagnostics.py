@@ -15,6 +15,7 @@ from typing import NoReturn
 from .records import dataclass
 
 MAX_SHOWN = 50
+_LONGEST_SHOWN = 160
 _LONGEST_WORD = 100
 
 
@@ -93,7 +94,7 @@ class Diagnostic:
 
     def __str__(self) -> str:
         where = f"{self.span}: " if self.span else ""
-        return f"{where}{self.severity}[{self.code}]: {self.message}"
+        return f"{where}{self.severity}[{self.code}]: {shortened(self.message)}"
 
 
 class SpecError(Exception):
@@ -176,6 +177,17 @@ def safe(text: str) -> str:
     return "".join(f"\\u{{{ord(c):x}}}" if _dangerous(c) else c for c in text)
 
 
+def shortened(text: str) -> str:
+    """`text` with its longest words cut, so that a name of ten thousand letters hides nothing else.
+
+    >>> shortened("no module " + 200 * "x") == f"no module {60 * 'x'}...{20 * 'x'}"
+    True
+    """
+    if len(text) <= _LONGEST_SHOWN:
+        return text
+    return " ".join(w if len(w) <= _LONGEST_SHOWN else f"{w[:60]}...{w[-20:]}" for w in text.split(" "))
+
+
 def _dangerous(char: str) -> bool:
     return char != "\t" and unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp", "Cs", "Co")
 
@@ -214,7 +226,7 @@ def _painted(text: str, colour: str) -> str:
 
 def _wrapped(text: str, width: int | None) -> str:
     """A sentence made safe, on lines of a width."""
-    text = safe(text)
+    text = safe(shortened(text))
     if width is None or len(text) <= width:
         return text
     import textwrap  # only for narrow terminals

@@ -16,6 +16,7 @@ from ..diagnostics import Diagnostic, Label, Span, SpecError, fail
 from ..ir import graph as g
 from ..ir.dims import DimTooLarge
 from ..ir.evaluate import Env, describe, evaluate
+from ..ir.names import is_taken
 from ..ir.operator import Operator, Refusal
 from ..ir.shapes import Constant, Shape
 from ..records import dataclass
@@ -160,7 +161,16 @@ class Builder(ABC):
 
     def label(self, label: ex.Path | None) -> g.Label | None:
         """A label as nodes carry it."""
-        return None if label is None else g.Label(self.segments(label), label)
+        return None if label is None else g.Label(self.names(label), label)
+
+    def names(self, label: ex.Path) -> tuple[str, ...]:
+        """A label's segments as names of modules. Raises SpecError (A0510) for one that PyTorch keeps for itself."""
+        found = self.segments(label)
+        for segment in found:
+            if is_taken(segment):
+                message = f"nothing can be called `{segment}`: every module of PyTorch has something of this name"
+                fail("A0510", message, label.span, f"another label, such as `{segment.strip('_')}1`")
+        return found
 
     def find(self, segments: tuple[str, ...], span: Span | None) -> Found | None:
         """What a label names; None if a mistake may be why it is not there."""
@@ -187,7 +197,7 @@ class Builder(ABC):
 
     def named_level(self, label: ex.Path, span: Span, x: int, make: Make) -> Made:
         """A label over several items. `_` is called by its position."""
-        segments = self.segments(label)
+        segments = self.names(label)
         scope = Labels(self.labels, (*self.labels.path, *segments))
         redo = self.redo(make, segments)
         with self.within(labels=scope):

@@ -197,12 +197,13 @@ def side_output(b: Builder, head: t.Output, body: Under, x: int, span: Span) -> 
     """`output NAME: ...`: built from here, while the main value goes on as it was."""
     if len(b.session.calls) != 1:
         fail("A0903", "an output inside a module is not built yet: it stands in `layers`", head.span)
-    segments = b.segments(head.label)
+    label = b.label(head.label)
+    assert label is not None
+    segments = label.segments
     scope = Labels(b.labels, (*b.labels.path, *segments))
     with b.within(labels=scope):
         nodes, y = b.inline(body, x)
     items = list(named(tuple(nodes)))
-    label = g.Label(segments, head.label)
     named_like = _labelled(nodes, items[0], label) if len(items) == 1 and items[0].label is None else nodes
     if items:  # one inside a join or a residual is not the output's own: then the output is a level, too
         nodes = named_like if named_like != nodes else [g.Level(label, tuple(nodes), y, span)]

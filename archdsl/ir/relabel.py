@@ -18,7 +18,7 @@ from ..records import dataclass
 from .dialects import Renamer, find_dialect
 from .graph import Network
 from .keys import Entry, state, state_keys
-from .names import Item, Namer, Path, Place
+from .names import Item, Namer, Path, Place, is_taken
 from .nodes import (
     Arm,
     Body,
@@ -124,6 +124,9 @@ class _Relabeller:
             if own and not new.endswith(f".{own}"):
                 raise refused(self.dialect, f"`{entry.key}` ends in what its layer calls it, `{new}` does not")
             path = tuple((new[: -len(own) - 1] if own else new).split("."))
+            if any(map(is_taken, path)):
+                name = next(filter(is_taken, path))
+                raise refused(self.dialect, f"every module of PyTorch has something called `{name}`")
             if seen.setdefault(entry.place.path, path) != path:
                 raise refused(self.dialect, f"the arrays of `{entry.place.name}` would lie in two modules")
             yield entry.place.path, path

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .dims import compare
+from .names import is_taken
 from .nodes import (
     Arm,
     Body,
@@ -86,6 +87,9 @@ class _Checker:
             self.node(node)
 
     def node(self, node: Node) -> None:
+        for segment in node.label.segments if isinstance(node, Layer | Invoke | Level) and node.label else ():
+            if is_taken(segment):
+                raise VerifyError(f"nothing can be called {segment}: every nn.Module has something of this name")
         match node:
             case Layer():
                 self.layer(node)

@@ -16,7 +16,7 @@ from . import pycode as py
 from .containers import gathered, listed
 from .formulas import NotEmittedError, UnmergeableError, placed
 from .loops import loop_of
-from .members import first_input, installation, variable_name
+from .members import first_input, installation, output_name, variable_name
 from .sequence import Sequencer, is_chain
 from .taps import invokes
 from .values import MAX_CALLS, Value, count_reads
@@ -264,7 +264,7 @@ class ClassWriter(WalkWriter):
         begun = len(self.forward)
         self.bodies({n: s.body for n, s in sides.items()}, namers)
         value = self.get({n: s.value for n, s in sides.items()})
-        name = variable_name(first.name)
+        name = output_name(first.name)
         code = self.read(value)
         assign: list[py.Stmt] = [py.Assign(py.Name(name), code)]
         if first.training and len(self.forward) > begun:

@@ -21,7 +21,7 @@ from .counted import COUNTER
 from .folding import HELPERS, Inference, fold_function
 from .formulas import FEATURES, Formal, NotEmittedError, UnmergeableError, literal
 from .helper_texts import helper_texts
-from .members import variable_name
+from .members import output_name, variable_name
 from .outline import outlined
 from .pyprint import show as print_module
 from .taps import Taps
@@ -205,7 +205,8 @@ class Emitter:
 
     def docstring(self) -> str:
         net = self.network
-        lines = [f"{net.title}." if net.title and not net.source else f"{net.title}. {net.source}".strip(". ") + "."]
+        said = ". ".join(part.strip(". ") for part in (net.title, net.source) if part.strip(". "))
+        lines = [f"{said}." if said else ""]
         file = net.file.replace("\\", "/").rpartition("/")[2]
         form = "" if self.inference is None else ", for inference"
         lines.append(f"Made by archdsl {__version__} from {file}{self.chosen()}{form}.")
@@ -280,7 +281,7 @@ class Emitter:
     def output_fields(self, writer: ClassWriter) -> tuple[str, ...]:
         """The names of the outputs as the network gives them; unless the spec says otherwise the main one comes first."""
         if self.network.outputs:
-            return tuple(map(variable_name, self.network.outputs))
+            return tuple(map(output_name, self.network.outputs))
         return (self.main_output(writer), *(side for side, _ in writer.sides))
 
     def main_output(self, writer: ClassWriter) -> str:

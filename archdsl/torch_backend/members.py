@@ -11,7 +11,14 @@ from . import pycode as py
 def variable_name(name: str) -> str:
     """A value's name as a Python variable."""
     cleaned = "".join(c if c.isalnum() or c == "_" else "_" for c in name)
+    if cleaned[:1].isdecimal():
+        return f"x{cleaned}"
     return cleaned if py.identifier(cleaned) and cleaned not in ("self", "torch", "F", "nn") else f"{cleaned}_"
+
+
+def output_name(name: str) -> str:
+    """An output's name as a variable and as a field of a named tuple, which begins with no underscore."""
+    return variable_name(name.lstrip("_") or "output")
 
 
 def member_of(path: Sequence[str], dicts: Container[tuple[str, ...]] = (), listed: bool = False) -> py.Expr:
