@@ -126,9 +126,9 @@ def made_in(body: g.Body) -> Iterator[int]:
 
 
 def entry_of(level: g.Level) -> tuple[int, ...]:
-    """What a level reads or hands on from outside, first the value that flows."""
+    """What a level reads from outside, first the value that flows."""
     made = set(made_in(level.body))
-    free = dict.fromkeys([*first_input(level.body), *mentions(level.body), level.output])
+    free = dict.fromkeys([*first_input(level.body), *mentions(level.body)])
     return tuple(v for v in free if v not in made)
 
 
