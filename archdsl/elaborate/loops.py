@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Literal, NoReturn, TypeAlias
 
 from .. import expr as ex
 from ..diagnostics import Label, Span, did_you_mean, fail
 from ..ir import graph as g
 from ..ir.evaluate import Bound, ValueArgument, describe, evaluate
-from ..ir.lookup import named
+from ..ir.lookup import parts
 from ..ir.shapes import Constant, Size
 from ..records import dataclass
 from ..spec import Table
@@ -220,8 +221,20 @@ class _Unroller:
 
 
 def _several(body: g.Body) -> bool:
-    """Whether a body has more than one layer or call, which makes an iteration a level."""
-    return sum(1 for _ in named(body)) > 1
+    """Whether a body has more than one layer or call, which makes an iteration a level; each turn of a repeat counts."""
+    return sum(islice(_counts(body), 2)) > 1
+
+
+def _counts(body: g.Body) -> Iterator[int]:
+    """How often each layer, call or level of a body is there."""
+    for node in body:
+        if isinstance(node, g.Layer | g.Invoke | g.Level):
+            yield 1
+        elif isinstance(node, g.Repeat):
+            for run in node.runs:
+                yield run.count * sum(islice(_counts(run.body), 2))
+        elif not isinstance(node, g.Reuse):
+            yield from _counts(parts(node))
 
 
 def _as_level(run: g.Run, span: Span) -> g.Run:
