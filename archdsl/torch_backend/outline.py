@@ -181,7 +181,9 @@ class _Cutter:
 
     def fits(self, level: g.Level, path: Segments) -> bool:
         """Whether what a level mentions lies in it, or can be handed over, and what it hands on is made in it."""
-        if level.output not in set(made_in(level.body)) or not any(_must(node, self.source) for node in _turned(level.body)):
+        if level.output not in set(made_in(level.body)) or not any(
+            _must(node, self.source) for node in _turned(level.body)
+        ):
             return False
         for node in nodes(level.body):
             if isinstance(node, g.SideOutput):
