@@ -126,6 +126,7 @@ def warm(rounds: int, torch: bool) -> None:
     """Within one process."""
     text = Path(RESNET).read_text(encoding="utf-8")
     net = archdsl.load(RESNET)
+    blocks = archdsl.loads(different_blocks(5000))
     million = "input: 64x8x8\nlayers:\n  [conv 3x3, 64 -> relu] x 1000000\n"
 
     def analyzed(source: str, name: str = "net.arch") -> Callable[[], object]:
@@ -144,6 +145,7 @@ def warm(rounds: int, torch: bool) -> None:
     best |= in_turn(
         {
             "a loop of 5,000 different blocks, text to analysis": analyzed(different_blocks(5000)),
+            "the same, analysis of the IR": lambda: archdsl.analyze(blocks),
             "5,000 different lines, text to analysis": analyzed(lines(5000)),
             "10,000 different lines, text to analysis": analyzed(lines(10_000)),
         },
