@@ -13,7 +13,7 @@ from .ir.graph import Network
 from .ir.keys import state_keys
 from .ir.shapes import Constant
 from .ir.weights import check_dialects
-from .lint import warnings
+from .lint import merged, warnings
 from .records import dataclass
 from .report.constants import constant_text
 from .report.facts import fact_diagnostic
@@ -61,7 +61,13 @@ def check_project(project: Project) -> Checked:
     found: list[Diagnostic] = []
     if networks and all(d.code == "A0702" for d in collector.diagnostics):
         found = warnings(project.spec, networks, project.reached)
-    return Checked(project.spec.network, len(seen), tuple(facts), tuple(_in_order(collector.diagnostics)), tuple(found))
+    return Checked(
+        project.spec.network,
+        len(seen),
+        tuple(facts),
+        tuple(merged(_in_order(collector.diagnostics), project.spec)),
+        tuple(found),
+    )
 
 
 def _in_order(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:

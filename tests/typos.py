@@ -18,13 +18,14 @@ from archdsl.api import Project
 from archdsl.checking import check_project
 from archdsl.diagnostics import Diagnostic, SourceFile, Span, SpecError
 from archdsl.ir.operator import find_operator, operators
+from archdsl.lint.unused import Mentioned, mentions
 from archdsl.spec import Spec
 from archdsl.syntax import tree as t
 from archdsl.syntax.containers import decode
 from archdsl.syntax.reading import HEADINGS
 from archdsl.syntax.stops import FUNCTIONS, RESERVED
 
-KINDS = ("operator", "argument", "parameter", "label", "section")
+KINDS = ("operator", "argument", "parameter", "label", "section", "definition")
 HOW = ("lost", "doubled", "swapped", "changed")
 SHORTEST = 3
 """Of a word of one or two letters too little is left to say which was meant."""
@@ -68,14 +69,26 @@ class Verdict:
     def at_place(self) -> bool:
         """The first mistake stands at the mistyped word."""
         place = self.typo.place
-        span = self.diagnostics[0].span if self.diagnostics else None
-        if span is None or span.line != place.line:
-            return False
-        return place.column - 1 <= span.column <= place.column + len(self.typo.typed)
+        first = self.diagnostics[:1]
+        shown = [d.span for d in first]
+        if place.kind == "definition":  # a mention of it, with the definition shown beside it, is as right
+            shown.extend(label.span for d in first for label in d.labels)
+        return any(
+            s is not None
+            and s.line == place.line
+            and place.column - 1 <= s.column <= place.column + len(self.typo.typed)
+            for s in shown
+        )
 
     @property
     def suggested(self) -> bool:
-        """The first suggestion is the word that was meant."""
+        """The first suggestion is the word that was meant; of a definition, both names are named.
+
+        Where a definition is mentioned once, nobody can know which of the two is misspelt.
+        """
+        if self.typo.place.kind == "definition":
+            said = [d.message + (d.help or "") for d in self.diagnostics[:1]]
+            return any(f"`{self.typo.typed}`" in text and f"`{self.typo.place.word}`" in text for text in said)
         first = re.search(r"`([^`]*)`", (self.diagnostics[0].help or "") if self.diagnostics else "")
         return first is not None and first[1] == self.typo.place.word
 
@@ -93,6 +106,7 @@ def places(spec: Spec) -> list[Place]:
         word = re.match(r"[a-z]+(?=[ :])", line)
         if word and word[0] in HEADINGS:
             found.append(Place("section", word[0], spec.file.name, number, 1))
+    found.extend(_definitions(spec))
     bodies: list[tuple[t.Block, frozenset[str]]] = []
     if spec.layers is not None:
         bodies.append((spec.layers, frozenset(parameters)))
@@ -108,6 +122,22 @@ def places(spec: Spec) -> list[Place]:
         if p.file == spec.file.name and lines[p.line - 1][p.column - 1 : p.column - 1 + len(p.word)] == p.word
     ]
     return sorted(set(good), key=lambda p: (p.line, p.column, p.kind))
+
+
+def _definitions(spec: Spec) -> Iterator[Place]:
+    """What a file defines, where it is defined, if something mentions it (else no mistake can show)."""
+    mentioned = Mentioned(spec)
+    spans = list(spec.parameter_spans.items())
+    spans += [(name, known.span) for name, known in (*spec.maps.items(), *spec.tables.items())]
+    spans += [(c.name, c.span) for table in spec.tables.values() for c in table.columns if not c.claim]
+    spans += [(name, d.span) for name, d in spec.definitions.items()]
+    spans = [(name, span) for name, span in spans if name in mentioned.anywhere]
+    for name, d in spec.definitions.items():
+        if name not in mentioned.values:
+            used = set(mentions(d.body))
+            spans += [(f.name, f.span) for f in d.signature.formals if f.name in used]
+    for name, span in spans:
+        yield from _place("definition", name, span)
 
 
 def _in_body(node: object, spec: Spec, names: frozenset[str]) -> Iterator[Place]:

@@ -276,7 +276,7 @@ class Binder(_Values):
                 self.set(named, True, argument.span)
                 return
             if named is not None and value.id not in self.env.names:
-                fail("A0310", f"`{value.id}` needs a value: `{value.id} 2`", argument.span)
+                fail("A0310", f"`{value.id}` needs a value: `{value.id} 2`", argument.span, word=value.id)
             self._known_name(value)
         negative = self._negative(value)
         if negative is not None:
@@ -377,7 +377,8 @@ class Binder(_Values):
             self.given.references[argument.name] = value
             return
         if isinstance(value, ex.Name) and value.id in self.known and value.id not in self.env.names:
-            fail("A0310", f"`{argument.name}` takes a value, not the flag `{value.id}`", value.span)
+            problem = f"`{argument.name}` takes a value, not the flag `{value.id}`"
+            fail("A0310", problem, value.span, word=value.id)
         self.set(argument, self.convert(argument, value), value.span or span)
         if not isinstance(value, ex.Number | ex.Text):
             self.given.expressions[argument.name] = self.env.express(value)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
 from .. import limits
-from ..diagnostics import Collector, SourceFile, Span, did_you_mean, fail
+from ..diagnostics import Collector, SourceFile, Span, did_you_mean, fail, nearest
 from ..spec import Link, Spec, Table, read_spec
 from ..syntax.containers import read_file, read_sections
 from ..syntax.tree import Argument, Block, Choice, Claim, Compound, Dash, Level, Line, Positional, Statement
 from .changes import apply_changes
 from .find import SUFFIXES, bundled_folder, find_spec
+from .mentions import Mentions
 
 
 class Library:
@@ -110,6 +112,7 @@ def merge(base: Spec, own: Spec) -> Spec:
         for word in [*base.defaults, *own.defaults]
     }
     _check_parameters(base, own)
+    _check_overrides(base, own)
     tables = base.tables if _only_chooses(base, own) else {n: _without_claims(t) for n, t in base.tables.items()}
     return replace(
         own,
@@ -149,6 +152,37 @@ def _check_parameters(base: Spec, own: Spec) -> None:
         if not _adds(own) and name not in base.parameters and name not in columns:
             known = [*base.parameters, *columns]
             fail("A0205", f"the file it extends has no parameter `{name}`", span, did_you_mean(name, known))
+
+
+def _check_overrides(base: Spec, own: Spec) -> None:
+    """Refuse what nothing mentions and is close to something of the file extended that it was to replace."""
+    pieces = (own.layers, *own.definitions.values(), *own.changes.values(), *own.inputs.values(), *own.uses.values())
+    cells = (*own.parameters.values(), *own.defaults.values(), *own.tables.values(), *own.names.values())
+    heads = {table.names[0] for table in own.tables.values() if table.names}
+    mentioned = Mentions().of((*pieces, *cells)) | heads
+
+    def check(code: str, what: str, name: str, span: Span, there: Collection[str], here: Collection[str]) -> None:
+        if name in there or name in mentioned:
+            return
+        near = nearest(name, [known for known in there if known not in here])
+        if near is not None:
+            problem = f"the file it extends has no {what} `{name}`, and nothing mentions it"
+            fail(code, problem, span, f"did you mean `{near}`?", word=name)
+
+    columns = [name for table in base.tables.values() for name in table.names]
+    for name, span in own.parameter_spans.items():
+        check("A0205", "parameter", name, span, [*base.parameters, *columns], own.parameters)
+    for name, part in own.definitions.items():
+        check("A0607", part.kind, name, part.span.first(len(name)), base.definitions, own.definitions)
+    for name, links in own.maps.items():
+        check("A0204", "map", name, links.span, base.maps, own.maps)
+    for name, table in own.tables.items():
+        if not table.names or table.names[0] not in own.parameters | base.parameters:
+            check("A0206", "table", name, table.span, base.tables, own.tables)
+        known = base.tables.get(name)
+        for column in table.columns if known is not None else ():
+            if not column.claim and known is not None:
+                check("A0608", "column", column.name, column.span, known.names, table.names)
 
 
 def _merge_arguments(base: tuple[Argument, ...], own: tuple[Argument, ...]) -> tuple[Argument, ...]:

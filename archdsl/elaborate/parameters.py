@@ -69,7 +69,7 @@ class Parameters:
             if isinstance(cell.value, ex.Name) or _wordlike(cell.text):
                 return cell.text
             name = min(unknown)
-            fail("A0202", f"no parameter `{name}`", cell.span, did_you_mean(name, self.names))
+            fail("A0202", f"no parameter `{name}`", cell.span, did_you_mean(name, self.names), word=name)
         if self._open and self._open[-1] in names & later:
             fail("A0609", f"parameter `{self._open[-1]}` depends on itself", cell.span)
         for name in sorted(names & later):

@@ -1,5 +1,9 @@
-"""Warnings: what is no mistake, and probably a slip. Computed by `archdsl check` alone, of specs without a mistake."""
+"""What only a whole file tells: warnings of what is probably a slip, and mistakes that one misspelt definition explains.
 
+Computed by `archdsl check` alone.
+"""
+
+from .misspelt import merged
 from .warn import warnings
 
-__all__ = ["warnings"]
+__all__ = ["merged", "warnings"]

@@ -30,7 +30,7 @@ ROOMS: dict[str, set[str]] = {
     "report": {"analysis", "diagnostics", "explanations", "ir", "version"},
     "api": {"analysis", "diagnostics", "elaborate", "ir", "spec", "syntax", "torch_backend"},
     "checking": {"analysis", "api", "diagnostics", "elaborate", "ir", "lint", "report"},
-    "lint": {"diagnostics", "elaborate", "expr", "ir", "spec", "syntax"},
+    "lint": {"diagnostics", "elaborate", "expr", "ir", "spec", "spelling", "syntax"},
 }
 OUTSIDE: dict[str, set[str]] = {
     "report": {"matplotlib"},
