@@ -141,6 +141,7 @@ class Writer(ABC):
         if value.variable is not None:
             self.annotate(value.variable, comment)
             return
+        self.variables.pending.add(value)  # what its code reads is not overwritten before it is
         for earlier in self.ahead:
             if earlier is value:
                 break

@@ -207,7 +207,7 @@ class Runner:
         state = there.state_dict()
         dtypes = [array.dtype for array in state.values() if array.is_floating_point()]
         made = made.to(dtypes[0]) if dtypes else made
-        if any(array.is_meta for array in state.values()):
+        if any(array.is_meta for array in (*state.values(), *there.buffers())):
             made = made.to("meta")
         made.load_state_dict(state)
         return made.train(there.training)
@@ -329,13 +329,14 @@ class Runner:
             value = self.body(node["body"], value, turn)
             items.append(turn.namer.items)
         if max(items, default=0) <= 1:
-            self.collapse(start, len(path), items)
+            self.collapse(start, path, items)
         return value
 
-    def collapse(self, start: int, depth: int, items: list[int]) -> None:
+    def collapse(self, start: int, path: tuple[str, ...], items: list[int]) -> None:
         """Levels of a single item each are called as that item is: by its position among all of them."""
+        depth = len(path)
         for record in self.records[start:]:
-            if record.kind != "again":
+            if record.path[:depth] == path and len(record.path) > depth + 1:
                 before = sum(items[: int(record.path[depth])])
                 record.path = (*record.path[:depth], str(before), *record.path[depth + 2 :])
 
