@@ -48,7 +48,9 @@ class Mul(Operator):
     def output(self, *inputs: Shape) -> Shape:
         rank, kind = len(inputs[0].dims), inputs[0].kind
         if any(len(s.dims) != rank or s.kind != kind for s in inputs):
-            raise Refusal("A0410", f"mul needs values of one kind and rank, these are {_together(inputs)}")
+            gate = "a gate keeps the places: `avgpool to 1`, then `conv 1x1, ...` instead of `linear`"
+            help = gate if {s.kind for s in inputs} == {"map", "vector"} else None
+            raise Refusal("A0410", f"mul needs values of one kind and rank, these are {_together(inputs)}", help)
         dims: list[Dim] = []
         for sizes in zip(*(s.dims for s in inputs), strict=True):
             wide = {d for d in sizes if d != 1}

@@ -123,6 +123,9 @@ def _semicolon(stop: Stop) -> Found | None:
     message = f"layers are separated by an arrow `->` or a newline, not by `{stop.piece}`"
     sign = re.match(r"(?:>>?|\|>?|;)\s*", stop.rest)
     end, length = len(stop.before), sign.end() if sign else 1
+    if sign is not None and sign[0].strip() == "|":  # elsewhere it parts what stands side by side
+        help = "one after the other: `a -> b`; side by side: below `concat:`, `add:` or `mul:`, a dash `-` each"
+        return Found("A0111", message, help)
     mended = " -> " if stop.rest[length:] else ""
     return Found("A0111", message, edits=((end + 1, stop.column - 1 - end + length, mended),) if end else ())
 

@@ -17,6 +17,7 @@ from .containers import gathered, listed
 from .formulas import NotEmittedError, UnmergeableError, placed
 from .loops import loop_of
 from .members import first_input, installation, output_name, variable_name
+from .pyprint import flat
 from .sequence import Sequencer, is_chain
 from .taps import invokes
 from .values import MAX_CALLS, Value, count_reads
@@ -282,8 +283,9 @@ class ClassWriter(WalkWriter):
         del namers
         reuses = all_of(nodes, g.Reuse)
         path = next(iter(reuses.values())).path
-        for pending in list(self.variables.pending):  # running statistics see the first application first
-            self.settle(pending)
+        for pending in list(self.variables.pending):
+            if "self." in flat(pending.code):  # running statistics see the first application first
+                self.settle(pending)
         outer, repeating = self.init, self.repeating
         self.init, self.repeating = list(outer), True
         if path in self.kinds:

@@ -35,7 +35,7 @@ MENDED = {
     "relu => bn": None,
     "relu;bn": "relu -> bn",
     "relu; bn;": "relu -> bn",
-    "relu | bn >> relu": "relu -> bn -> relu",
+    "relu ; bn >> relu": "relu -> bn -> relu",
     "stem = conv 3x3, 8": "stem: conv 3x3, 8",
     "x: conv 3x3, 8": '"x": conv 3x3, 8',
     "“my label”: relu": '"my label": relu',
