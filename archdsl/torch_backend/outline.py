@@ -280,7 +280,13 @@ def _stores(node: g.Layer | g.Invoke | g.Level, instance: g.Instance) -> bool:
     """Whether an item has arrays, whose keys say what it is called."""
     if not isinstance(node, g.Layer):
         return True
-    return not node.tied and bool(node.operator.tensors(*(instance.shapes[v] for v in node.inputs)))
+    return _own_arrays(node, instance)
+
+
+def _own_arrays(node: g.Layer, instance: g.Instance) -> bool:
+    """Whether a layer has arrays that are not another's."""
+    tied = dict(node.tied)
+    return any(array.name not in tied for array in node.operator.tensors(*(instance.shapes[v] for v in node.inputs)))
 
 
 def _turned(body: g.Body) -> Iterator[g.Layer | g.Invoke | g.Level]:
@@ -301,5 +307,7 @@ def _must(node: g.Layer | g.Invoke | g.Level, instance: g.Instance) -> bool:
     """Whether an item is a member whatever stands around it."""
     if not isinstance(node, g.Layer):
         return True
+    if node.tied:
+        return _own_arrays(node, instance)
     form = node.operator.torch(*(instance.shapes[v] for v in node.inputs))
-    return not node.tied and (form.state or form.function is None or form.array is not None or form.trained is not None)
+    return form.state or form.function is None or form.array is not None or form.trained is not None
