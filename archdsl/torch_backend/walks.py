@@ -53,7 +53,11 @@ class WalkWriter(JoinWriter):
         start, others = self.read(entry), tuple(self.read(value) for value in beside)
         outputs = {n: level.output for n, level in levels.items()}
         result = self.made(outputs, start, last.features, last.shapes, 0, frozenset())
+        for value in beside:
+            value.uses += 1  # every turn reads it: the loop's variable is another
         name = self.variables.choose(result)
+        for value in beside:
+            value.uses -= 1
         if py.Name(name) != start:
             self.forward.append(py.Assign(py.Name(name), start))
         turn = "layer" if self.variables.free("layer", result) else "layer_"
