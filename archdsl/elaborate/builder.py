@@ -167,6 +167,8 @@ class Builder(ABC):
         """A label's segments as names of modules. Raises SpecError (A0510) for one that PyTorch keeps for itself."""
         found = self.segments(label)
         for segment in found:
+            if not segment:
+                fail("A0503", "a label cannot be empty", label.span)
             if is_taken(segment):
                 message = f"nothing can be called `{segment}`: every module of PyTorch has something of this name"
                 fail("A0510", message, label.span, f"another label, such as `{segment.strip('_')}1`")
