@@ -16,6 +16,7 @@ from ..ir.graph import Body, Instance, Invoke, Layer, Level, Look, Network, Node
 from ..ir.keys import state
 from ..ops.shape import Identity
 from . import pycode as py
+from .bodies import nodes
 from .values import count_uses, inside
 
 HELPERS = ("fold_batch_norms", "without")
@@ -100,7 +101,7 @@ class _Folder:
     def instance(self, instance: Instance) -> Instance:
         """The definition without what is for training."""
         if id(instance) not in self.made:
-            reused = {node.path[0] for node in _inner(instance.body) if isinstance(node, Reuse)}
+            reused = {node.path[0] for node in nodes(instance.body) if isinstance(node, Reuse)}
             self.find(instance.body, count_uses(instance), {}, reused)
             self.made[id(instance)] = replace(instance, body=self.body(instance.body), claims=())
         return self.made[id(instance)]
@@ -177,19 +178,11 @@ def _mentioned(node: Node) -> Iterator[str]:
         yield from (path[-1] for _, path in node.tied)
 
 
-def _inner(body: Body) -> Iterator[Node]:
-    """The nodes of a body and of those in them."""
-    for node in body:
-        yield node
-        for inner in inside(node):
-            yield from _inner(inner)
-
-
 def _nodes(root: Instance) -> Iterator[Node]:
     """The nodes of every instance, each instance once."""
     waiting, seen = [root], {id(root)}
     while waiting:
-        for node in _inner(waiting.pop().body):
+        for node in nodes(waiting.pop().body):
             yield node
             if isinstance(node, Invoke) and id(node.instance) not in seen:
                 seen.add(id(node.instance))
