@@ -56,8 +56,10 @@ class ClassWriter(WalkWriter):
         self.bodies(everyone, {n: Namer(self.is_level) for n in everyone})
         self.finish()
         self.init, self.forward = gathered(self.init, self.forward)
-        if self.positional:
+        if self.listed:
             self.base, self.init = "nn.ModuleList", listed(self.init)
+        elif () in self.dicts and any(_keyed(s) for s in self.init):
+            self.base = "nn.ModuleDict"
 
     def finish(self) -> None:
         vids = {n: lane.instance.output for n, lane in enumerate(self.lanes)}
@@ -329,6 +331,12 @@ def _joins(line: g.Line) -> bool:
         return False
     node = line.body[0]
     return isinstance(node, g.Residual | g.Join) or (isinstance(node, g.Layer) and not node.label)
+
+
+def _keyed(statement: py.Stmt) -> bool:
+    """Whether a statement is `self["0"] = ...`."""
+    target = statement.target if isinstance(statement, py.Assign) else None
+    return isinstance(target, py.Index) and target.value == py.Name("self")
 
 
 def _flattens(line: g.Line) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import cast
 
 from . import pycode as py
+from .members import RESERVED, attribute
 from .sequence import Member, listing
 
 SUPER = py.Attr(py.Call(py.Name("super")), "__init__")
@@ -44,6 +45,8 @@ def listed(init: Sequence[py.Stmt]) -> list[py.Stmt]:
             found.append(statement)
             count += 1
         else:
+            if not isinstance(statement, py.Assign) or not isinstance(statement.target, py.Name):
+                flush()  # it may speak of the members
             found.append(statement)
     flush()
     return found
@@ -95,20 +98,25 @@ def _makes_member(statement: py.Stmt) -> bool:
 
 
 def gathered(init: Sequence[py.Stmt], forward: Sequence[py.Stmt]) -> tuple[list[py.Stmt], list[py.Stmt]]:
-    """The dicts of modules whose keys are 0, 1, 2, ... as lists."""
+    """The dicts of modules whose keys are 0, 1, 2, ... as lists; those with keys that no dict can have as modules."""
     made, used = list(init), list(forward)
-    for statement in init:
+    for statement in reversed(init):  # those in others first, while the others are still what they were
         if not isinstance(statement, py.Assign) or statement.value != _DICT:
             continue
-        children = [s for s in init if isinstance(s, py.Assign) and _child(s, statement.target)]
-        keys = [s.target.index for s in children if isinstance(s.target, py.Index)]
-        if not children or keys != [py.Lit(str(n)) for n in range(len(children))]:
+        container = statement.target
+        children = [s for s in made if isinstance(s, py.Assign) and _child(s, container)]
+        keys = [_key(s.target) for s in children]
+        if RESERVED.intersection(keys):
+            whole, change = py.Call(py.Name("nn.Module")), _plain
+        elif keys and keys == [str(n) for n in range(len(children))]:
+            members = listing([Member(None, s.value, ()) for s in children])
+            whole, change = py.Call(py.Name("nn.ModuleList"), (members,)), _renumbered
+            made = [s for s in made if not _child(s, container)]
+        else:
             continue
-        members = listing([Member(None, s.value, ()) for s in children])
-        whole = py.Assign(statement.target, py.Call(py.Name("nn.ModuleList"), (members,)))
-        kept = [whole if s is statement else s for s in made if not _child(s, statement.target)]
-        made = cast("list[py.Stmt]", [_renumbered(s, statement.target) for s in kept])
-        used = cast("list[py.Stmt]", [_renumbered(s, statement.target) for s in used])
+        made = [py.Assign(container, whole) if s == statement else s for s in made]
+        made = cast("list[py.Stmt]", [change(s, container) for s in made])
+        used = cast("list[py.Stmt]", [change(s, container) for s in used])
     return made, used
 
 
@@ -116,6 +124,28 @@ def _child(statement: py.Stmt, container: py.Expr) -> bool:
     if not isinstance(statement, py.Assign):
         return False
     return isinstance(statement.target, py.Index) and statement.target.value == container
+
+
+def _plain(node: object, container: py.Expr) -> object:
+    """Code with the items of a container as attributes."""
+    if isinstance(node, py.Assign) and _child(node, container):
+        found = attribute(container, _key(node.target))
+        if not isinstance(found, py.Call):
+            return py.Assign(cast("py.Target", found), node.value)
+        return py.ExprStmt(py.Call(py.Attr(container, "add_module"), (py.Lit(_key(node.target)), node.value)))
+    if isinstance(node, py.Index) and node.value == container and isinstance(node.index, py.Lit):
+        return attribute(container, _key(node))
+    if isinstance(node, tuple):
+        return tuple(_plain(part, container) for part in cast("tuple[object, ...]", node))
+    if is_dataclass(node) and not isinstance(node, type):
+        return replace(node, **{f.name: _plain(getattr(node, f.name), container) for f in fields(node)})
+    return node
+
+
+def _key(item: py.Expr | py.Star) -> str:
+    """The key of `container["key"]`."""
+    index = item.index if isinstance(item, py.Index) else None
+    return str(index.value) if isinstance(index, py.Lit) else ""
 
 
 def _renumbered(node: object, container: py.Expr) -> object:

@@ -44,7 +44,10 @@ class LayerWriter(LookWriter):
             code = self.fitting(inputs, lambda codes: py.Call(made, (self.applied(layers, forms, inputs, codes),)))
         elif any(f.state or f.function is None for f in forms.values()) or _varies(forms) or made_member:
             self.install(path, self.constructed(layers, forms, inputs))
-            code = self.fitting(inputs, lambda codes: py.Call(self.member(path), tuple(codes)))
+            if form.module == TorchCall("nn.Identity") and len(inputs) > 1:  # it only holds the position
+                code = self.fitting(inputs, lambda codes: self.applied(layers, forms, inputs, codes))
+            else:
+                code = self.fitting(inputs, lambda codes: py.Call(self.member(path), tuple(codes)))
         else:
             code = self.fitting(inputs, lambda codes: self.applied(layers, forms, inputs, codes))
         outputs = {n: layer.output for n, layer in layers.items()}
@@ -188,8 +191,6 @@ class LayerWriter(LookWriter):
         path: tuple[str, ...],
     ) -> None:
         """Make the one array of a layer a parameter of the class."""
-        if not py.identifier(path[-1]):
-            raise NotEmittedError("an array whose label is no Python name")
         made = self.call(layers, {n: f.array for n, f in forms.items() if f.array is not None}, inputs, None)
         self.install(path, py.Call(py.Name("nn.Parameter"), (made,)))
 

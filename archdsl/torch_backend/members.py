@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from typing import cast
 
 from ..ir import graph as g
 from . import pycode as py
+
+RESERVED = frozenset({"clear", "items", "keys", "update", "values"})
+"""What no member of an nn.ModuleDict can be called, though one of an nn.Module can."""
 
 
 def variable_name(name: str) -> str:
@@ -28,23 +32,45 @@ def member_of(path: Sequence[str], dicts: Container[tuple[str, ...]] = (), liste
     """
     code: py.Expr = py.Name("self")
     for at, segment in enumerate(path):
-        if tuple(path[:at]) in dicts:
+        if tuple(path[:at]) in dicts and (at or not py.identifier(segment)):
             code = py.Index(code, py.Lit(segment))
-        elif py.identifier(segment):
-            code = py.Name(f"{code.id}.{segment}") if isinstance(code, py.Name) else py.Attr(code, segment)
-        elif segment.isdecimal() and (at or listed):
+        elif not py.identifier(segment) and segment.isdecimal() and (at or listed):
             code = py.Index(code, py.Lit(int(segment)))
         else:
-            code = py.Call(py.Attr(code, "get_submodule"), (py.Lit(segment),))
+            code = attribute(code, segment)
     return code
 
 
-def installation(path: Sequence[str], made: py.Expr, dicts: Container[tuple[str, ...]] = ()) -> py.Stmt:
-    """The statement that makes something the member of a path."""
-    target = member_of(path, dicts)
-    if isinstance(target, py.Name | py.Attr | py.Index) and (py.identifier(path[-1]) or tuple(path[:-1]) in dicts):
-        return py.Assign(target, made)
-    return py.ExprStmt(py.Call(py.Attr(member_of(path[:-1], dicts), "add_module"), (py.Lit(path[-1]), made)))
+def array_of(path: Sequence[str], dicts: Container[tuple[str, ...]] = (), listed: bool = False) -> py.Expr:
+    """The same of an array, which is no item of a container but an attribute of it."""
+    return attribute(member_of(path[:-1], dicts, listed), path[-1])
+
+
+def attribute(of: py.Expr, name: str) -> py.Expr:
+    """`of.name`, fetched by its text where that is no Python name."""
+    if not py.identifier(name):
+        return py.Call(py.Name("getattr"), (of, py.Lit(name)))
+    return py.Name(f"{of.id}.{name}") if isinstance(of, py.Name) else py.Attr(of, name)
+
+
+def installation(
+    path: Sequence[str], made: py.Expr, dicts: Container[tuple[str, ...]] = (), listed: bool = False
+) -> py.Stmt:
+    """The statement that makes a module the member of a path."""
+    if py.identifier(path[-1]) or tuple(path[:-1]) in dicts:
+        return py.Assign(cast("py.Target", member_of(path, dicts, listed)), made)
+    owner = member_of(path[:-1], dicts, listed)
+    return py.ExprStmt(py.Call(py.Attr(owner, "add_module"), (py.Lit(path[-1]), made)))
+
+
+def registration(
+    path: Sequence[str], made: py.Expr, dicts: Container[tuple[str, ...]] = (), listed: bool = False
+) -> py.Stmt:
+    """The statement that makes an array what a path leads to."""
+    if py.identifier(path[-1]):
+        return py.Assign(cast("py.Target", array_of(path, dicts, listed)), made)
+    owner = member_of(path[:-1], dicts, listed)
+    return py.ExprStmt(py.Call(py.Attr(owner, "register_parameter"), (py.Lit(path[-1]), made)))
 
 
 def first_input(body: g.Body, fallback: int) -> int:

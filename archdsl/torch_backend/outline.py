@@ -276,6 +276,18 @@ def standing(instance: g.Instance) -> frozenset[int] | None:
     return frozenset(id(node) for node, _ in items[: last + 1])
 
 
+def numbers_an_array(instance: g.Instance) -> bool:
+    """Whether a level has an array of its own that is called by its position, which a list of modules cannot hold."""
+    namer = Namer(True)
+    for node in _turned(instance.body):
+        numbered = namer.name(node)[0].isdigit()
+        if numbered and isinstance(node, g.Layer):
+            form = node.operator.torch(*(instance.shapes[v] for v in node.inputs))
+            if form.array is not None:
+                return True
+    return False
+
+
 def _stores(node: g.Layer | g.Invoke | g.Level, instance: g.Instance) -> bool:
     """Whether an item has arrays, whose keys say what it is called."""
     if not isinstance(node, g.Layer):

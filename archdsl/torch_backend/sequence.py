@@ -163,10 +163,12 @@ class Sequencer:
             if counted:
                 found.extend(looped(self.writer.member(target), counted) if counted[0] is member else ())
                 continue
-            if member.count != 1:
-                raise NotEmittedError("a repeat among labelled items of a level")
             code = member.code if member.code is not None else self.ordered(member.inner)
-            if member.name is None:
+            if member.count != 1:
+                turns = py.Call(py.Name("range"), (py.Lit(member.count),))
+                equal = py.ListComp(code, py.Name("_"), turns)
+                found.append(py.ExprStmt(py.Call(py.Attr(self.writer.member(target), "extend"), (equal,))))
+            elif member.name is None:
                 found.append(py.ExprStmt(py.Call(py.Attr(self.writer.member(target), "append"), (code,))))
             else:
                 found.append(self.installation((*target, member.name), code))

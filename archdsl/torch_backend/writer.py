@@ -13,9 +13,10 @@ from ..ir import graph as g
 from ..ir.names import Namer
 from ..ir.shapes import Shape
 from . import pycode as py
+from .bodies import labels
 from .formulas import FEATURES, Formulas, Lane, UnmergeableError
-from .members import installation, member_of
-from .outline import standing
+from .members import RESERVED, array_of, installation, member_of, registration
+from .outline import numbers_an_array, standing
 from .pyprint import flat
 from .taps import count_looks, looked_at
 from .values import MAX_CALLS, Value, Variables, count_uses, far_values, reshaped
@@ -69,7 +70,15 @@ class Writer(ABC):
         """The levels above members that are no classes of their own."""
         self.standing = [standing(i) if self.is_level else None for i in instances]
         self.positional = any(found is not None for found in self.standing)
-        """Whether the class is an nn.ModuleList: its members are called by their positions."""
+        """Whether the members of the class are called by their positions."""
+        self.listed = self.positional and not any(map(numbers_an_array, instances))
+        """Whether it is an nn.ModuleList, which holds modules only."""
+        if (
+            self.positional
+            and not self.listed
+            and not any(RESERVED.intersection(dict(labels(i.body)).values()) for i in instances)
+        ):
+            self.dicts.add(())  # an nn.ModuleDict
         self.base = "nn.Module"
 
     def entry_features(self) -> ex.Expr:
@@ -211,17 +220,18 @@ class Writer(ABC):
 
     def member(self, path: Sequence[str]) -> py.Expr:
         """`self.a.b`, `self.a["b"]` in a container made here, `self[0]` in a list."""
-        return member_of(path, self.dicts, self.positional)
+        return member_of(path, self.dicts, self.listed)
 
     def array(self, path: tuple[str, ...]) -> py.Expr:
         """The same of an array, which is an attribute of a container, too."""
-        return member_of(path, self.dicts - {path[:-1]}, self.positional)
+        return array_of(path, self.dicts, self.listed)
 
     def install(self, path: tuple[str, ...], made: py.Expr) -> None:
         """Make something the member of a path, the levels above it being made first."""
         self.parents(path)
         array = isinstance(made, py.Call) and made.func == py.Name("nn.Parameter")
-        self.init.append(installation(path, made, self.dicts - {path[:-1]} if array else self.dicts))
+        made_by = registration if array else installation
+        self.init.append(made_by(path, made, self.dicts, self.listed))
 
     def parents(self, path: tuple[str, ...]) -> None:
         """Make the levels above a path."""
@@ -233,7 +243,7 @@ class Writer(ABC):
     def stands(self, layers: Mapping[int, g.Layer], path: tuple[str, ...]) -> bool:
         """Whether layers without weights are a member, since later members are called by their positions."""
         found = {id(layer) in (self.standing[n] or ()) for n, layer in layers.items()}
-        return self.positional and len(path) == 1 and any(found)
+        return self.listed and len(path) == 1 and any(found)
 
 
 def all_of(nodes: Mapping[int, g.Node], kind: type[Kind]) -> dict[int, Kind]:

@@ -195,6 +195,7 @@ _activations()
 class _Sloped(Word):
     positions = ("slope",)
     covers = ("slope",)
+    smallest = {"slope": -99}  # torch takes every slope, and so does the language
 
     def propose(self, random: Random, value: Value) -> Arguments:
         return maybe(random, 0.6, slope=random.choice((0.1, 0.25, 0.5, 2)))

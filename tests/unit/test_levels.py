@@ -149,3 +149,35 @@ def test_members_keep_their_positions() -> None:
     lines = "  body:\n    add:\n      - identity\n      - roll 1 -> conv 3x3, 8\n    conv 3x3, 4\n"
     net = archdsl.loads(HEAD + lines)
     assert list(archdsl.build(net).state_dict()) == list(state_keys(net))
+
+
+def test_arrays_called_by_their_positions() -> None:
+    """A list of modules holds no array, so the class is a dict of modules."""
+    lines = "  body:\n    conv 3x3, 8\n    layerscale 0.5\n    relu\n    layerscale 2\n    last: conv 1x1, 4\n"
+    net = archdsl.loads(HEAD + lines)
+    source = archdsl.compile(net)
+    assert "class Body(nn.ModuleDict):" in source
+    assert 'self["0"] = nn.Conv2d(8, 8, 3, padding=1)' in source
+    assert 'self.register_parameter("1", ' in source
+    module: Any = archdsl.build(net)
+    assert sorted(module.state_dict()) == sorted(state_keys(net))
+    x = torch.randn(2, 8, 16, 16)
+    expected = module.body.last((module.body["0"](x) * 0.5).relu() * 2)
+    assert torch.allclose(module(x), expected)
+    assert torch.allclose(torch.jit.script(module)(x), expected)
+
+
+@pytest.mark.parametrize("word", ["items", "keys", "values", "update", "clear"])
+def test_labels_that_a_dict_of_modules_has_itself(word: str) -> None:
+    lines = f"  body:\n    output side: conv 1x1, 2\n    {word}: conv 3x3, 4\n    other: conv 3x3, 4\n"
+    net = archdsl.loads(HEAD + lines)
+    module: Any = archdsl.build(net)
+    assert list(module.state_dict()) == list(state_keys(net))
+    assert module(torch.randn(2, 8, 16, 16)).output.shape == (2, 4, 16, 16)
+
+
+def test_equal_neighbours_beside_a_label() -> None:
+    lines = "  body:\n    [conv 3x3, 8] x 3\n    mid: relu\n    bn\n"
+    assert "self.body.extend([nn.Conv2d(8, 8, 3, padding=1) for _ in range(3)])" in archdsl.compile(
+        archdsl.loads(HEAD + lines)
+    )
