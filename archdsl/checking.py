@@ -34,7 +34,10 @@ class Checked:
 
 
 def check_project(project: Project) -> Checked:
-    """Build the file's own choice and every variant, once each, and check all that they claim."""
+    """Build the file's own choice and every variant, once each, and check all that they claim.
+
+    A choice that is too large ends it: the variants after it are not built.
+    """
     collector = Collector()
     networks: list[Network] = []
     seen: list[object] = []
@@ -46,6 +49,8 @@ def check_project(project: Project) -> Checked:
             continue
         seen.append(made)
         if network is None:
+            if any(d.code == "A0801" for d in collector.diagnostics):
+                break  # one that is too large takes as long to refuse as the largest that is allowed takes to build
             continue
         networks.append(network)
         _check_keys(network, collector)

@@ -101,8 +101,11 @@ class SpecError(Exception):
     """A spec that is wrong. `diagnostics` says where and why, in the order of the text."""
 
     def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
-        super().__init__("\n".join(render(d) for d in diagnostics[:MAX_SHOWN]))
+        super().__init__(diagnostics)
         self.diagnostics = tuple(diagnostics)
+
+    def __str__(self) -> str:
+        return "\n".join(render(d) for d in self.diagnostics[:MAX_SHOWN])
 
 
 class Collector:

@@ -195,8 +195,7 @@ class _Unroller:
         last, b = self.found[-1], self.b
         if last.names != values or fingerprint(last.names) != fingerprint(values):
             return 0
-        entered, left = b.shapes[last.input], b.shapes[x]
-        if left is None or entered != left:
+        if b.shapes[last.input] != b.shapes[x]:  # behind a mistake neither is known, and the turns are equal too
             return 0
         if self.varies:
             return 1
@@ -216,6 +215,8 @@ class _Unroller:
         self.labelled = self.labelled or self.defines
         self.rereads = x in b.looked
         b.looked |= outer
+        if not body:  # a mistake: all that others count is missing
+            b.session.count_nodes(self.span)
         self.found.append(g.Run(1, index, values, x, tuple(body), y))
         return y
 

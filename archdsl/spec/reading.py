@@ -20,6 +20,7 @@ from ..syntax.parse import (
     parse_shape,
     parse_signature,
 )  # fmt: skip
+from ..syntax.reading import check_cell
 from ..syntax.sections import Entry, Fragment, Section, SourceLine
 from .model import Cell, Column, Definition, Link, Map, Names, Spec, Table, validated
 
@@ -204,7 +205,7 @@ def _words(fragment: Fragment, pattern: str) -> list[list[Fragment]]:
     for line in fragment.lines:
         code = re.sub(r"(^|\s)#.*$", "", line.text)
         cells = [
-            Fragment(fragment.file, (SourceLine(m[0], line.line, line.column + m.start()),), True)
+            check_cell(Fragment(fragment.file, (SourceLine(m[0], line.line, line.column + m.start()),), True))
             for m in re.finditer(pattern, code)
         ]
         if cells:

@@ -16,6 +16,7 @@ from .parse import (
     parse_shape,
     parse_signature,
 )
+from .reading import check_cell
 from .sections import Entry, Fragment, Section, SourceLine
 
 AS_WRITTEN = "as written"
@@ -114,7 +115,7 @@ def _rows(content: Fragment, cells: Callable[[Fragment, SourceLine], list[object
 def _table_cells(content: Fragment, line: SourceLine) -> list[object]:
     code = _TABLE_COMMENT.sub("", line.text)
     cells = re.finditer(r"[^|\s](?:[^|]*[^|\s])?", code)
-    return [_table_cell(_piece(content, line, match[0], match.start())) for match in cells]
+    return [_table_cell(check_cell(_piece(content, line, match[0], match.start()))) for match in cells]
 
 
 def _table_cell(fragment: Fragment) -> object:

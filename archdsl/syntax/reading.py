@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from .. import limits
-from ..diagnostics import Collector, Diagnostic, Edit, Label, SourceFile, Span, did_you_mean
+from ..diagnostics import Collector, Diagnostic, Edit, Label, SourceFile, Span, did_you_mean, fail
 from ..records import dataclass
 from .sections import Fragment, SourceLine
 
@@ -103,6 +103,18 @@ class Report:
 def quoted(text: str) -> str:
     """A word of the file as messages show it, not longer than a line."""
     return f"`{text if len(text) <= _SHOWN else text[:_SHOWN] + '...'}`"
+
+
+def check_cell(cell: Fragment) -> Fragment:
+    """A cell of a table. Raises SpecError (A0602) for one that begins as a comment does, but for the space before it."""
+    if cell.text.startswith("#"):
+        fail(
+            "A0602",
+            f"a cell does not begin with `#`: {quoted(cell.text)}",
+            cell.span,
+            "a comment has a space before it",
+        )
+    return cell
 
 
 def is_blank(line: str) -> bool:

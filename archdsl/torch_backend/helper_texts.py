@@ -18,11 +18,11 @@ def helper_texts() -> dict[str, tuple[str, frozenset[str]]]:
     A helper for maps of two axes that has no kin for one and three there has them by reading `1d` or `3d` for `2d`.
     """
     text = files("archdsl.torch_backend").joinpath("helpers.py").read_text(encoding="utf-8")
-    nodes = dict(_named(ast.parse(text).body))
+    nodes, lines = dict(_named(ast.parse(text).body)), text.splitlines(keepends=True)
     found: dict[str, tuple[str, frozenset[str]]] = {}
     for name, node in nodes.items():
         mentions = frozenset({n.id for n in ast.walk(node) if isinstance(n, ast.Name)} & nodes.keys() - {name})
-        written = textwrap.dedent(ast.get_source_segment(text, node) or "")
+        written = textwrap.dedent("".join(lines[node.lineno - 1 : node.end_lineno])).rstrip()
         found[name] = written, mentions
         for axes, pair in _PAIRS.items():
             if name.endswith("2d") and _kin(name, axes) not in nodes:

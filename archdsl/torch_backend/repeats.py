@@ -35,9 +35,9 @@ _SLOTS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Times:
-    """A repeat: the members of each of its turns."""
+    """A repeat: the members of a turn, and how many turns in a row have them."""
 
-    turns: tuple[tuple[py.Expr, ...], ...]
+    turns: tuple[tuple[tuple[py.Expr, ...], int], ...]
 
 
 Piece: TypeAlias = "py.Expr | Times"
@@ -111,11 +111,11 @@ class _Loop:
         if not all(isinstance(p, Times) for p in pieces):
             raise NoPatternError
         repeats = cast("Sequence[Times]", pieces)
-        steps = {(r, j): turn for r, p in enumerate(repeats) for j, turn in enumerate(p.turns)}
+        steps = {(r, j): turn for r, p in enumerate(repeats) for j, turn in enumerate(_steps(p))}
         if not steps or len(steps) > MAX_ROWS or len({len(turn) for turn in steps.values()}) != 1:
             raise NoPatternError
         members, update = self.members(steps)
-        counts: list[py.Expr] = [py.Lit(len(p.turns)) for p in repeats]
+        counts: list[py.Expr] = [py.Lit(sum(count for _, count in p.turns)) for p in repeats]
         count = counts[0] if len(set(counts)) == 1 else self.column("count", counts)
         turn = local("i") if any(_mentions(m, f"{LOCAL}i") for m in members) else py.Name("_")
         return [py.For(turn, _range(count), (*appended(members), *update))]
@@ -273,6 +273,11 @@ def _mentions(node: object, name: str) -> bool:
     if isinstance(node, tuple):
         return any(_mentions(part, name) for part in cast("tuple[object, ...]", node))
     return is_dataclass(node) and any(_mentions(getattr(node, f.name), name) for f in fields(node))
+
+
+def _steps(repeat: Times) -> list[tuple[py.Expr, ...]]:
+    """The turns whose members tell what all do: of many equal ones in a row, two, for what flows from each to the next."""
+    return [turn for turn, count in repeat.turns for _ in range(min(count, 2))]
 
 
 def _range(count: py.Expr) -> py.Expr:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _CHAIN = g.Layer | g.Invoke | g.Level | g.Line | g.Choice | g.Repeat
 MAX_MEMBERS = 2_000
-MAX_TURNS = 100_000
 MAX_ROWS = 100
 TABLE = 20
 """So many lines more a loop may take where the spec itself has the table."""
@@ -98,9 +97,9 @@ class Together:
 
 @dataclass(frozen=True)
 class Repeated:
-    """The turns of a repeat."""
+    """The turns of a repeat, equal neighbours as one with a count."""
 
-    turns: tuple[tuple[Part, ...], ...]
+    turns: tuple[tuple[tuple[Part, ...], int], ...]
 
 
 @dataclass(frozen=True)
@@ -339,14 +338,12 @@ class Sequencer:
         counts = {tuple(run.count for run in r.runs) for r in repeats.values()}
         if len(counts) != 1:
             raise UnmergeableError
-        turns: list[tuple[Part, ...]] = []
+        turns: list[tuple[tuple[Part, ...], int]] = []
         for at, count in enumerate(next(iter(counts))):
             once = self.parts({n: r.runs[at].body for n, r in repeats.items()}, namers)
             if len(flat(once)) > 1 and len(flat(once)) * count > MAX_MEMBERS:
                 raise NotEmittedError(f"a repeat of {count} with several layers each")
-            if len(turns) + count > MAX_TURNS:
-                raise NotEmittedError(f"a repeat of {count}")
-            turns.extend([once] * count)
+            turns.append((once, count))
         return Repeated(tuple(turns))
 
     def one(self, nodes: dict[int, g.Node]) -> py.Expr:
@@ -381,8 +378,13 @@ def flat(parts: Sequence[Part]) -> list[Member]:
                 for member in flat(part.parts):
                     _join(found, member)
             case Repeated():
-                for turn in part.turns:
-                    for member in flat(turn):
+                for turn, count in part.turns:
+                    members = flat(turn)
+                    if len(members) == 1 and members[0].name is None:
+                        once = members[0]
+                        _join(found, Member(None, once.code, once.inner, once.count * count))
+                        continue
+                    for member in members * count:
                         _join(found, member)
             case Decided():
                 raise UnmergeableError
@@ -444,7 +446,7 @@ def _decides(part: Part) -> bool:
         case Together():
             return any(_decides(p) for p in part.parts)
         case Repeated():
-            return any(_decides(p) for turn in part.turns for p in turn)
+            return any(_decides(p) for turn, _ in part.turns for p in turn)
         case _:
             return False
 
@@ -455,7 +457,7 @@ def _unwrapped(parts: Sequence[Part]) -> list[Part]:
     for part in parts:
         inner = part.parts if isinstance(part, Together) else ()
         if isinstance(part, Repeated) and _decides(part):
-            inner = tuple(p for turn in part.turns for p in turn)
+            inner = tuple(p for turn, count in part.turns for p in turn * count)
         found.extend(_unwrapped(inner) if inner else [part])
     return found
 
@@ -472,7 +474,7 @@ def _rows(part: Part) -> list[Row]:
     while isinstance(part, Together) and len(part.parts) == 1:
         part = part.parts[0]
     if isinstance(part, Repeated):
-        return [tuple(_pieces(turn)) for turn in part.turns]
+        return [tuple(_pieces(turn)) for turn, count in part.turns for _ in range(min(count, MAX_ROWS + 1))]
     return [tuple(_pieces((part,)))]
 
 
@@ -482,7 +484,7 @@ def _pieces(parts: Sequence[Part]) -> list[Piece]:
         if isinstance(part, Together):
             found.extend(_pieces(part.parts))
         elif isinstance(part, Repeated):
-            found.append(Times(tuple(tuple(_expanded(turn)) for turn in part.turns)))
+            found.append(Times(tuple((tuple(_expanded(turn)), count) for turn, count in part.turns)))
         else:
             found.extend(_expanded((part,)))
     return found
@@ -499,10 +501,15 @@ def _tabled(body: g.Body) -> bool:
     )
 
 
-def _codes(row: Row) -> list[py.Expr]:
-    return [
-        code for piece in row for code in ([c for t in piece.turns for c in t] if isinstance(piece, Times) else [piece])
-    ]
+def _codes(row: Row) -> list[py.Expr | py.Star]:
+    found: list[py.Expr | py.Star] = []
+    for piece in row:
+        if isinstance(piece, Times):
+            members = [Member(None, c, (), count if len(t) == 1 else 1) for t, count in piece.turns for c in t]
+            found.extend(_starred(members))
+        else:
+            found.append(piece)
+    return found
 
 
 def _bodies(nodes: Mapping[int, g.Node]) -> dict[int, g.Body]:

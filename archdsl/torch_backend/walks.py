@@ -31,14 +31,14 @@ class WalkWriter(JoinWriter):
         count = len(next(iter(invokes[0].values())).inputs)
         beside = [self.get({n: i.inputs[at] for n, i in invokes[0].items()}) for at in range(1, count)]
         self.parents(path)
-        turns: list[tuple[Member, ...]] = []
+        turns: list[tuple[tuple[Member, ...], int]] = []
         current = entry
         for invoke, times in zip(invokes, counts.pop(), strict=True):
             code = self.construction(invoke, [current, *beside])
             shapes = {n: self.lanes[n].instance.shapes[i.output] for n, i in invoke.items()}
             features = self.checked(self.invoke_features(invoke, [current, *beside]), shapes)
             current = Value(shapes, features, code, 1)
-            turns.extend([(Member(None, code, ()),)] * times)
+            turns.append(((Member(None, code, ()),), times))
         made = py.Call(py.Name("nn.ModuleList"), (listing([Repeated(tuple(turns))]),))
         self.init.append(installation(path, made, self.dicts))
         self.walk_over(levels, path, entry, beside, current)

@@ -41,7 +41,7 @@ def test_equal_rows_have_no_table() -> None:
 
 
 def test_a_first_turn_that_differs_is_a_choice() -> None:
-    rows: list[Row] = [(Times(((linear(3, 8),), (linear(5, 8),), (linear(5, 8),))),) for _ in range(3)]
+    rows: list[Row] = [(Times((((linear(3, 8),), 1), ((linear(5, 8),), 2))),) for _ in range(3)]
     found = text(loop(rows, none))
     assert found.startswith("for _ in range(3):\n    for i in range(3):\n")
     assert "nn.Linear(3 if i == 0 else 5, 8)" in found

@@ -34,11 +34,12 @@ def test_mutated_specs() -> None:
 
 
 def test_the_bounds_are_bounds() -> None:
-    assert "s of the processor's time" in (line.attempt(".arch", b"input: 3x3x3\nlayers: relu", 1e-6)[1] or "")
+    text = (line.ROOT / "specs" / "resnet152.yaml").read_bytes()
+    assert "s of the processor's time" in (line.attempt(".yaml", text, 1e-6)[1] or "")
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line, "through", lambda suffix, data: "built" if bytearray(400_000_000) else "")
+    monkeypatch.setattr(line, "through", lambda suffix, data, seconds: "built" if bytearray(400_000_000) else "")
     assert line.attempt(".arch", b"") == ("failed", "MemoryError:  (test_fuzz.py:<lambda>)")
 
 
