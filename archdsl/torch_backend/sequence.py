@@ -214,7 +214,7 @@ class Sequencer:
         if len(rows) > MAX_ROWS or len(flat(parts)) == 1:
             return None
         found: list[py.Stmt] = []
-        plain: list[py.Expr] = []
+        plain: list[py.Expr | py.Star] = []
         at, any_loop = 0, False
         while at < len(rows):
             end, best = self.pattern(rows, at)
