@@ -19,12 +19,13 @@ class TableConv1d(nn.Conv1d):
         links = torch.tensor([at for at, cell in enumerate(cells) if cell == "X"])
         self.links = nn.Buffer(links, persistent=False)
         self.shape = list(self.weight.shape)
-        kernels = self.weight.detach().flatten(0, 1)[: len(links)]
-        self.weight = nn.Parameter(kernels.clone())
+        kernels = self.weight.detach().flatten(0, 1)
+        self.zeros = nn.Buffer(torch.zeros_like(kernels), persistent=False)
+        self.weight = nn.Parameter(kernels[: len(links)].clone())
 
     def forward(self, input: Tensor) -> Tensor:
-        kernels = self.weight.new_zeros(self.shape).flatten(0, 1)
-        kernels = kernels.index_copy(0, self.links, self.weight).view(self.shape)
+        zeros = self.zeros.type_as(self.weight)
+        kernels = zeros.index_copy(0, self.links, self.weight).view(self.shape)
         return self._conv_forward(input, kernels, self.bias)
 
 
@@ -37,12 +38,13 @@ class TableConv2d(nn.Conv2d):
         links = torch.tensor([at for at, cell in enumerate(cells) if cell == "X"])
         self.links = nn.Buffer(links, persistent=False)
         self.shape = list(self.weight.shape)
-        kernels = self.weight.detach().flatten(0, 1)[: len(links)]
-        self.weight = nn.Parameter(kernels.clone())
+        kernels = self.weight.detach().flatten(0, 1)
+        self.zeros = nn.Buffer(torch.zeros_like(kernels), persistent=False)
+        self.weight = nn.Parameter(kernels[: len(links)].clone())
 
     def forward(self, input: Tensor) -> Tensor:
-        kernels = self.weight.new_zeros(self.shape).flatten(0, 1)
-        kernels = kernels.index_copy(0, self.links, self.weight).view(self.shape)
+        zeros = self.zeros.type_as(self.weight)
+        kernels = zeros.index_copy(0, self.links, self.weight).view(self.shape)
         return self._conv_forward(input, kernels, self.bias)
 
 
@@ -55,12 +57,13 @@ class TableConv3d(nn.Conv3d):
         links = torch.tensor([at for at, cell in enumerate(cells) if cell == "X"])
         self.links = nn.Buffer(links, persistent=False)
         self.shape = list(self.weight.shape)
-        kernels = self.weight.detach().flatten(0, 1)[: len(links)]
-        self.weight = nn.Parameter(kernels.clone())
+        kernels = self.weight.detach().flatten(0, 1)
+        self.zeros = nn.Buffer(torch.zeros_like(kernels), persistent=False)
+        self.weight = nn.Parameter(kernels[: len(links)].clone())
 
     def forward(self, input: Tensor) -> Tensor:
-        kernels = self.weight.new_zeros(self.shape).flatten(0, 1)
-        kernels = kernels.index_copy(0, self.links, self.weight).view(self.shape)
+        zeros = self.zeros.type_as(self.weight)
+        kernels = zeros.index_copy(0, self.links, self.weight).view(self.shape)
         return self._conv_forward(input, kernels, self.bias)
 
 
@@ -240,8 +243,8 @@ class CausalTableConv1d(TableConv1d):
     """A convolution by a table that sees no later place: all padding goes before."""
 
     def forward(self, input: Tensor) -> Tensor:
-        kernels = self.weight.new_zeros(self.shape).flatten(0, 1)
-        kernels = kernels.index_copy(0, self.links, self.weight).view(self.shape)
+        zeros = self.zeros.type_as(self.weight)
+        kernels = zeros.index_copy(0, self.links, self.weight).view(self.shape)
         return self._conv_forward(
             F.pad(input, [self.dilation[0] * (self.kernel_size[0] - 1), 0]),
             kernels,
@@ -253,8 +256,8 @@ class SameTableConv1d(TableConv1d):
     """A convolution by a table, padded as TensorFlow's 'same'."""
 
     def forward(self, input: Tensor) -> Tensor:
-        kernels = self.weight.new_zeros(self.shape).flatten(0, 1)
-        kernels = kernels.index_copy(0, self.links, self.weight).view(self.shape)
+        zeros = self.zeros.type_as(self.weight)
+        kernels = zeros.index_copy(0, self.links, self.weight).view(self.shape)
         pads = same_padding(
             list(input.shape[2:]),
             list(self.kernel_size),
@@ -268,8 +271,8 @@ class SameTableConv2d(TableConv2d):
     """A convolution by a table, padded as TensorFlow's 'same'."""
 
     def forward(self, input: Tensor) -> Tensor:
-        kernels = self.weight.new_zeros(self.shape).flatten(0, 1)
-        kernels = kernels.index_copy(0, self.links, self.weight).view(self.shape)
+        zeros = self.zeros.type_as(self.weight)
+        kernels = zeros.index_copy(0, self.links, self.weight).view(self.shape)
         pads = same_padding(
             list(input.shape[2:]),
             list(self.kernel_size),
@@ -283,8 +286,8 @@ class SameTableConv3d(TableConv3d):
     """A convolution by a table, padded as TensorFlow's 'same'."""
 
     def forward(self, input: Tensor) -> Tensor:
-        kernels = self.weight.new_zeros(self.shape).flatten(0, 1)
-        kernels = kernels.index_copy(0, self.links, self.weight).view(self.shape)
+        zeros = self.zeros.type_as(self.weight)
+        kernels = zeros.index_copy(0, self.links, self.weight).view(self.shape)
         pads = same_padding(
             list(input.shape[2:]),
             list(self.kernel_size),
