@@ -8,7 +8,6 @@ from dataclasses import MISSING, fields, replace
 from typing import Any, TypeVar
 
 from .. import expr as ex
-from .. import limits
 from ..diagnostics import Collector, SourceFile, Span, SpecError, fail
 from ..syntax import tree as t
 from ..syntax.parse import (
@@ -20,7 +19,7 @@ from ..syntax.parse import (
     parse_shape,
     parse_signature,
 )  # fmt: skip
-from ..syntax.reading import check_cell
+from ..syntax.reading import map_cells, table_cells
 from ..syntax.sections import Entry, Fragment, Section, SourceLine
 from .model import Cell, Column, Definition, Link, Map, Names, Spec, Table, validated
 
@@ -198,26 +197,9 @@ def read_cell(fragment: Fragment) -> Cell:
         raise
 
 
-def _words(fragment: Fragment, pattern: str) -> list[list[Fragment]]:
-    """Each line's matches of `pattern`, comments and blank lines left out."""
-    rows: list[list[Fragment]] = []
-    count = 0
-    for line in fragment.lines:
-        code = re.sub(r"(^|\s)#.*$", "", line.text)
-        cells = [
-            check_cell(Fragment(fragment.file, (SourceLine(m[0], line.line, line.column + m.start()),), True))
-            for m in re.finditer(pattern, code)
-        ]
-        if cells:
-            rows.append(cells)
-            count += len(cells)
-            limits.check("cells", count, cells[0].span)
-    return rows
-
-
 def read_table(name: Fragment, fragment: Fragment) -> Table:
     """A `table`: one header row, then rows, cells between bars."""
-    header, *rows = _words(fragment, r"[^|\s](?:[^|]*[^|\s])?") or [[]]
+    header, *rows = table_cells(fragment) or [[]]
     if not header or not rows:
         fail("A0602", "a table has a heading and at least one row", fragment.span)
     columns = tuple(_column(cell) for cell in header)
@@ -252,7 +234,7 @@ def _column(cell: Fragment) -> Column:
 
 def read_map(name: Fragment, fragment: Fragment) -> Map:
     """A `map`: a corner word and column headings, then rows of a heading and marks `X` or `.`."""
-    header, *rows = _words(fragment, r"\S+") or [[]]
+    header, *rows = map_cells(fragment) or [[]]
     if not rows:
         fail("A0602", "a map has a heading and at least one row", fragment.span)
     marks: list[tuple[bool, ...]] = []

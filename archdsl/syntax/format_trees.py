@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ..diagnostics import Collector, SpecError
 from .format_spacing import without_comments
@@ -16,12 +16,11 @@ from .parse import (
     parse_shape,
     parse_signature,
 )
-from .reading import check_cell
+from .reading import map_cells, table_cells
 from .sections import Entry, Fragment, Section, SourceLine
 
 AS_WRITTEN = "as written"
 _WORDLIKE = re.compile(r'[\w.+/-]+|"[^"\n]*"')
-_TABLE_COMMENT = re.compile(r"(?:^|(?<=\s))#.*$")
 
 
 def section_trees(sections: Sequence[Section], collector: Collector) -> list[object]:
@@ -58,9 +57,11 @@ def _content(section: Section) -> object:
     content = section.content
     if not isinstance(content, Fragment):
         return [(entry.key, _entry(section.keyword, entry)) for entry in content or ()]
-    if section.keyword in ("table", "map"):
-        return _rows(content, _table_cells if section.keyword == "table" else _map_cells)
     match section.keyword:
+        case "table":
+            return [[_table_cell(cell) for cell in row] for row in table_cells(content)]
+        case "map":
+            return [[cell.text for cell in row] for row in map_cells(content)]
         case "module" | "def" | "layers":
             return parse_body(content)
         case "changes":
@@ -107,20 +108,5 @@ def _piece(fragment: Fragment, line: SourceLine, text: str, at: int) -> Fragment
     return Fragment(fragment.file, (SourceLine(text, line.line, line.column + at),), True)
 
 
-def _rows(content: Fragment, cells: Callable[[Fragment, SourceLine], list[object]]) -> object:
-    rows = (cells(content, line) for line in content.lines)
-    return [row for row in rows if row]
-
-
-def _table_cells(content: Fragment, line: SourceLine) -> list[object]:
-    code = _TABLE_COMMENT.sub("", line.text)
-    cells = re.finditer(r"[^|\s](?:[^|]*[^|\s])?", code)
-    return [_table_cell(check_cell(_piece(content, line, match[0], match.start()))) for match in cells]
-
-
 def _table_cell(fragment: Fragment) -> object:
     return ("=>", fragment.text[2:].split()) if fragment.text.startswith("=>") else _cell(fragment)
-
-
-def _map_cells(_: Fragment, line: SourceLine) -> list[object]:
-    return [*_TABLE_COMMENT.sub("", line.text).split()]

@@ -46,6 +46,8 @@ EXAMPLES = {
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _SUSPECT = re.compile(r"[^\t\n -~]")
 _NONCHARACTER = 0xFFFE
+_COMMENT = re.compile(r"(^|\s)#.*$")
+_TABLE_CELL, _MAP_CELL = re.compile(r"[^|\s](?:[^|]*[^|\s])?"), re.compile(r"\S+")
 _SHOWN = 60
 
 
@@ -105,16 +107,41 @@ def quoted(text: str) -> str:
     return f"`{text if len(text) <= _SHOWN else text[:_SHOWN] + '...'}`"
 
 
-def check_cell(cell: Fragment) -> Fragment:
-    """A cell of a table. Raises SpecError (A0602) for one that begins as a comment does, but for the space before it."""
-    if cell.text.startswith("#"):
+def table_cells(fragment: Fragment) -> list[list[Fragment]]:
+    """The cells of each line of a table, between bars; comments and empty lines left out.
+
+    Raises SpecError for more cells than the limit allows (A0801), and for one that begins as a comment does, but for
+    the space before it (A0602).
+    """
+    rows = _cells(fragment, _TABLE_CELL)
+    for cell in (cell for row in rows for cell in row if cell.text.startswith("#")):
         fail(
             "A0602",
             f"a cell does not begin with `#`: {quoted(cell.text)}",
             cell.span,
             "a comment has a space before it",
         )
-    return cell
+    return rows
+
+
+def map_cells(fragment: Fragment) -> list[list[Fragment]]:
+    """The words of each line of a map; the same limit."""
+    return _cells(fragment, _MAP_CELL)
+
+
+def _cells(fragment: Fragment, pattern: re.Pattern[str]) -> list[list[Fragment]]:
+    rows: list[list[Fragment]] = []
+    count = 0
+    for line in fragment.lines:
+        cells = [
+            Fragment(fragment.file, (SourceLine(m[0], line.line, line.column + m.start()),), True)
+            for m in pattern.finditer(_COMMENT.sub("", line.text))
+        ]
+        if cells:
+            rows.append(cells)
+            count += len(cells)
+            limits.check("cells", count, cells[0].span)
+    return rows
 
 
 def is_blank(line: str) -> bool:

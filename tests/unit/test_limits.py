@@ -68,8 +68,7 @@ def test_keys_are_not_listed_without_end() -> None:
 def test_a_long_repeat_is_not_written_out() -> None:
     """Found by the fuzzer: two thousand million members of a list."""
     labelled = loads(f"{INPUT}module block: conv 3x3, 3 -> bn\nlayers:\n  layer1: [block] x 2147483648\n")
-    with pytest.raises(SpecError, match="A1001"):
-        emit_source(labelled)
+    assert "for _ in range(2147483648)" in emit_source(labelled)
 
 
 def test_a_file_of_50_megabytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
