@@ -203,7 +203,7 @@ class _Checker:
             raise VerifyError("a split makes as many shares as there are paths")
         self.make(node.shares)
         whole = self.shapes[node.input]
-        if compare(whole.features % len(node.arms), 0, "==") is not True:
+        if compare(whole.features % len(node.arms), 0, "==") is False:
             raise VerifyError(f"{len(node.arms)} shares do not divide {whole}")
         for share in node.shares:
             self.equal(share, whole.with_features(whole.features // len(node.arms)), "the split")
