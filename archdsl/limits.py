@@ -39,7 +39,7 @@ LIMITS: dict[str, Limit] = {
     "chain": Limit(8, "files that extend or use each other in a row", 50),
     "calls": Limit(64, "modules and defs within each other, called", 100),
     "depth": Limit(128, "modules, levels, groups and residuals within each other, called and written", 300),
-    "layers": Limit(15_000, "layers, calls, levels and iterations that differ, over all bodies of a network"),
+    "layers": Limit(12_000, "layers, calls, levels and iterations that differ, over all bodies of a network"),
     "places": Limit(30_000, "layers, calls and levels to list, those of every call of a module"),
     "errors": Limit(200, "mistakes collected before reading or building ends"),
 }
