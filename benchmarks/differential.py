@@ -25,18 +25,18 @@ sys.path.insert(0, str(ROOT))
 from tests.differential import run  # noqa: E402
 
 CHUNK = 50
-Job = tuple[str, int, int]
+Job = tuple[str, int, int, int]
 
 
 def work(job: Job) -> dict[str, Any]:
     """The seeds of one job: how many had which outcome, and the cases that were kept."""
-    what, start, stop = job
+    what, start, stop, every = job
     found: Counter[str] = Counter()
     kept: list[str] = []
     begun = time.process_time()
     with run.quiet():
         for seed in range(start, stop):
-            outcome = run.invalid_twin(seed) if what == "twins" else run.network(seed)
+            outcome = run.invalid_twin(seed) if what == "twins" else run.network(seed, every)
             found[outcome.what] += 1
             if outcome.difference is not None:
                 path = run.keep(outcome, seed, what == "twins")
@@ -44,9 +44,9 @@ def work(job: Job) -> dict[str, Any]:
     return {"job": job, "found": dict(found), "kept": kept, "seconds": time.process_time() - begun}
 
 
-def jobs(what: str, count: int, seed: int) -> Iterator[Job]:
+def jobs(what: str, count: int, seed: int, every: int) -> Iterator[Job]:
     for start in range(seed, seed + count, CHUNK):
-        yield what, start, min(start + CHUNK, seed + count)
+        yield what, start, min(start + CHUNK, seed + count), every
 
 
 def arguments() -> argparse.Namespace:
@@ -54,6 +54,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--networks", type=int, default=1000, help="how many networks (%(default)s)")
     parser.add_argument("--twins", type=int, default=250, help="how many with one number changed (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="the first seed (%(default)s)")
+    parser.add_argument("--source-every", type=int, default=1, help="compare the code of one in so many (%(default)s)")
     parser.add_argument("--jobs", type=int, default=1, help="processes (%(default)s)")
     parser.add_argument("--resume", type=Path, help="a file that says what is done; made if it is not there")
     return parser.parse_args()
@@ -78,10 +79,11 @@ def write(path: Path | None, asked: dict[str, int], done: list[dict[str, Any]]) 
 
 def main() -> int:
     given = arguments()
-    asked = {"networks": given.networks, "twins": given.twins, "seed": given.seed}
+    asked = {"networks": given.networks, "twins": given.twins, "seed": given.seed, "source_every": given.source_every}
     done = read(given.resume, asked)
     before = {tuple(d["job"]) for d in done}
-    every = [*jobs("networks", given.networks, given.seed), *jobs("twins", given.twins, given.seed)]
+    counts = {"networks": given.networks, "twins": given.twins}
+    every = [job for what, count in counts.items() for job in jobs(what, count, given.seed, given.source_every)]
     left = [job for job in every if job not in before]
     begun = time.monotonic()
     try:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import fields, is_dataclass, replace
-from typing import Any, cast
+from dataclasses import fields, replace
+from typing import Any
 
 from ..diagnostics import Diagnostic, SpecError
 from ..records import dataclass
@@ -36,11 +36,9 @@ from .nodes import (
     Run,
 )
 from .operator import Tensor
+from .renumbering import PARTS, nodes_in, turns
 from .shapes import Shape
 from .weights import storage
-
-_VALUES = ("inputs", "output", "input", "value", "shares")
-_PARTS = ("body", "arms", "main", "shortcut", "runs")
 
 
 def relabelled(network: Network, dialect: str) -> Network:
@@ -198,7 +196,7 @@ class _Relabeller:
                 first = self.part(shortcut, scope)
                 return replace(node, shortcut=first, main=self.part(node.main, scope))
             case _:
-                changes = {f.name: self.part(getattr(node, f.name), scope) for f in fields(node) if f.name in _PARTS}
+                changes = {f.name: self.part(getattr(node, f.name), scope) for f in fields(node) if f.name in PARTS}
                 return replace(node, **changes)
 
     def part(self, part: Any, scope: _Scope) -> Any:
@@ -264,60 +262,9 @@ class _Relabeller:
         if all(body == bodies[0] for body in bodies[1:]):
             yield replace(run, body=bodies[0]) if bodies else run
             return
-        if any(isinstance(node, Reuse | Look) or getattr(node, "tied", ()) for node in _nodes(run.body)):
+        if any(isinstance(node, Reuse | Look) or getattr(node, "tied", ()) for node in nodes_in(run.body)):
             raise refused(self.dialect, "iterations with names of their own, in which something is used again")
-        made = sorted({v for node in _nodes(run.body) for v in _made(node)} | {run.output})
-        flowing = run.input
-        for turn, body in enumerate(bodies):
-            numbers = {run.input: flowing}
-            if turn < len(bodies) - 1:
-                numbers |= {value: len(scope.shapes) + at for at, value in enumerate(made)}
-                scope.shapes.extend(scope.shapes[value] for value in made)
-            yield Run(
-                1, run.index + turn, run.names, flowing, _renumbered(body, numbers),
-                numbers.get(run.output, run.output),
-            )  # fmt: skip
-            flowing = numbers.get(run.output, run.output)
-
-
-# ---- values -----------------------------------------------------------------------------------------------------------
-
-
-def _inside(node: object) -> Iterator[Any]:
-    """The parts of a node that hold nodes: arms, runs, and the nodes themselves."""
-    for name in _PARTS:
-        part = getattr(node, name, None)
-        yield from part if isinstance(part, tuple) else () if part is None else (part,)  # type: ignore[reportUnknownVariableType]
-
-
-def _nodes(body: Sequence[Any]) -> Iterator[Any]:
-    for node in body:
-        yield node
-        yield from _nodes(tuple(_inside(node)))
-
-
-def _made(node: Any) -> tuple[int, ...]:
-    """The values that a node makes."""
-    if isinstance(node, Run):
-        return (node.output,)
-    return (*getattr(node, "shares", ()), *((node.output,) if hasattr(node, "output") else ()))
-
-
-def _renumbered(part: Any, numbers: Mapping[int, int]) -> Any:
-    """A body, or a part of one, with other numbers for its values."""
-    if isinstance(part, tuple):
-        return tuple(_renumbered(inner, numbers) for inner in cast("tuple[object, ...]", part))
-    if not is_dataclass(part) or isinstance(part, type):
-        return part
-    found: dict[str, Any] = {f.name: getattr(part, f.name) for f in fields(part)}
-    changes = {name: _renamed(value, numbers) for name, value in found.items() if name in _VALUES}
-    changes |= {name: _renumbered(value, numbers) for name, value in found.items() if name in _PARTS}
-    return replace(part, **changes)
-
-
-def _renamed(value: int | tuple[int, ...], numbers: Mapping[int, int]) -> int | tuple[int, ...]:
-    """A value's number, or some."""
-    return tuple(numbers.get(v, v) for v in value) if isinstance(value, tuple) else numbers.get(value, value)
+        yield from turns(run, bodies, scope.shapes)
 
 
 __all__ = ["refused", "relabelled"]

@@ -18,6 +18,7 @@ from .formulas import NotEmittedError, UnmergeableError, placed
 from .loops import loop_of
 from .members import first_input, installation, output_name, variable_name
 from .pyprint import flat
+from .reopened import OpenLevel, ReopenError
 from .sequence import Sequencer, is_chain
 from .taps import invokes
 from .values import MAX_CALLS, Value, count_reads
@@ -108,6 +109,7 @@ class ClassWriter(WalkWriter):
             g.Layer: self.layer,
             g.Invoke: self.invoke,
             g.Level: self.level,
+            OpenLevel: self.level,
             g.Line: self.line,
             g.Choice: self.choice,
             g.Residual: self.residual,
@@ -148,7 +150,7 @@ class ClassWriter(WalkWriter):
         if kind == "chain" or (kind is None and chain):
             self.kinds[path] = "chain"
             self.chain(levels, nodes, path)
-        elif kind != "open" and self.walked(levels, path):
+        elif kind != "open" and not _opened(levels) and self.walked(levels, path):
             self.kinds[path] = "walked"
         else:
             self.kinds[path] = "open"
@@ -160,7 +162,10 @@ class ClassWriter(WalkWriter):
         input_value = self.get(entry)
         sequencer = Sequencer(self)
         self.parents(path)
-        self.init.extend(sequencer.statements(path, levels))
+        made = sequencer.statements(path, levels)
+        if self.repeating and any(statement not in self.init for statement in made):
+            raise ReopenError(self.opening(path))
+        self.init.extend(made)
         code = self.cut(path, levels, self.member(path), self.read(input_value))
         outputs = {n: level.output for n, level in levels.items()}
         self.give(outputs, nodes, code, sequencer.features, 1 + input_value.depth, input_value.reads)
@@ -295,11 +300,12 @@ class ClassWriter(WalkWriter):
             self.written_level(levels, nodes, path)
         else:
             self.applied_again({n: r.body for n, r in reuses.items()}, nodes, path)
-        if any(statement not in outer for statement in self.init[len(outer) :]):
+        made = [statement for statement in self.init[len(outer) :] if statement not in outer]
+        if any(statement not in self.further for statement in made):
             raise NotEmittedError(
                 f"`again {'.'.join(path)}` where it would have to be made otherwise than the first time"
             )
-        self.init, self.repeating = outer, repeating
+        self.init, self.repeating = [*outer, *made], repeating
 
     def applied_again(self, bodies: Bodies, nodes: Nodes, path: tuple[str, ...]) -> None:
         """A layer or a call of a module once more; the body of an identity is empty."""
@@ -331,6 +337,11 @@ def _joins(line: g.Line) -> bool:
         return False
     node = line.body[0]
     return isinstance(node, g.Residual | g.Join) or (isinstance(node, g.Layer) and not node.label)
+
+
+def _opened(levels: Mapping[int, g.Level]) -> bool:
+    """Whether a level is to be written out."""
+    return any(isinstance(level, OpenLevel) for level in levels.values())
 
 
 def _keyed(statement: py.Stmt) -> bool:

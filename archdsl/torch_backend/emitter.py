@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .. import expr as ex
 from ..diagnostics import Diagnostic, SpecError
@@ -24,6 +24,7 @@ from .helper_texts import helper_texts
 from .members import output_name, variable_name
 from .outline import outlined
 from .pyprint import show as print_module
+from .reopened import Opening, ReopenError, reopened
 from .taps import Taps
 from .tidy import hoisted, tidied
 from .values import inside
@@ -97,25 +98,30 @@ class Emitter:
         root = instance is self.root
         pinned = self.pinned if instance.scope is self.root.scope else frozenset[str]()
         name = self.root_name if root else self.class_name(self.called(instance), "Block")
-        try:
-            return self.write(group, name, pinned)
-        except UnmergeableError:
-            alike = self.alike(instance, group)
-            if len(alike) == len(group):
-                raise NotEmittedError(
-                    f"the instances of `{instance.name or instance.scope.title}` differ too much"
-                ) from None
+        for alike in self.alike(instance, group):
             others = [i for i in group if i not in alike]
             for other in others:
                 if id(other) not in self.writers:
                     self.groups[self.key(other)] = others
-            return self.write(alike, name, pinned)
+            try:
+                return self.write(alike, name, pinned)
+            except UnmergeableError:
+                pass
+        raise NotEmittedError(f"the instances of `{instance.name or instance.scope.title}` differ too much")
 
-    def alike(self, instance: Instance, group: list[Instance]) -> list[Instance]:
-        """Those of a group that can share a class where not all can: what the same lines gave, or what is built alike."""
+    def alike(self, instance: Instance, group: list[Instance]) -> Iterator[list[Instance]]:
+        """The instances that might share a class with one: all, what the same lines gave or what is built alike, what is
+        also of the same kinds of values, it alone."""
+        yield group
+        size = len(group)
         origin = self.outline.origins.get(id(instance))
         same = [i for i in group if self.outline.origins.get(id(i)) == origin]
-        return same if len(same) < len(group) else [i for i in group if _structure(i) == _structure(instance)]
+        built = [i for i in group if _structure(i) == _structure(instance)]
+        kinds = [i for i in built if _kinds(i) == _kinds(instance)]
+        for found in (same if len(same) < size else built, kinds, [instance]):
+            if len(found) < size:
+                size = len(found)
+                yield found
 
     def called(self, instance: Instance) -> str:
         """What the class of an instance is called after: its module, its file, its level without a number."""
@@ -318,12 +324,28 @@ def _counted(network: Network) -> str:
 def emit_source(network: Network, inference: Inference | None = None) -> str:
     """The source of a network, or of its form for inference; raises SpecError for what cannot be written yet."""
     try:
-        return Emitter(network, network.title, inference).source()
+        return _written(network, inference)
     except (NotEmittedError, Refusal, UnmergeableError) as error:
         why = str(error) or "instances of one module differ too much"
         message = f"this network cannot be written as PyTorch source yet: {why}"
         span, help = (error.span, error.help) if isinstance(error, NotEmittedError) else (None, None)
         raise SpecError([Diagnostic("A1001", message, span, help=help)]) from None
+
+
+def _written(network: Network, inference: Inference | None) -> str:
+    """The source, what `again` asks for written out."""
+    openings: frozenset[Opening] = frozenset()
+    while True:
+        opened = replace(network, root=reopened(network.root, openings))
+        try:
+            return Emitter(opened, network.title, inference).source()
+        except ReopenError as error:
+            if error.opening in openings:
+                what = ".".join(error.opening.path)
+                raise NotEmittedError(
+                    f"`{what}`, which is used again where it would have to be made otherwise"
+                ) from None
+            openings |= {error.opening}
 
 
 def _function(name: str, body: py.Expr) -> py.FunctionDef:
@@ -373,6 +395,11 @@ def _structure(instance: Instance) -> tuple[object, ...]:
         inner = _structure(node.instance) if isinstance(node, Invoke) else None
         found.append((kind, detail, runs, word, inner))
     return tuple(found)
+
+
+def _kinds(instance: Instance) -> list[tuple[str, int]]:
+    """Of which kind the values of an instance are, and of how many axes."""
+    return [(shape.kind, len(shape.dims)) for shape in instance.shapes]
 
 
 def _pinned(network: Network) -> frozenset[str]:

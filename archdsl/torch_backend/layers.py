@@ -11,6 +11,8 @@ from ..ir.operator import Slot, TorchCall, TorchForm
 from . import pycode as py
 from .formulas import FEATURES, NotEmittedError, UnmergeableError, number
 from .looks import LookWriter
+from .members import installation, variable_name
+from .reopened import ReopenError
 from .values import Value
 from .writer import Nodes, all_of, label_text
 
@@ -43,7 +45,7 @@ class LayerWriter(LookWriter):
             made = self.member(path)
             code = self.fitting(inputs, lambda codes: py.Call(made, (self.applied(layers, forms, inputs, codes),)))
         elif any(f.state or f.function is None for f in forms.values()) or _varies(forms) or made_member:
-            self.install(path, self.constructed(layers, forms, inputs))
+            path = self.placed(layers, path, self.constructed(layers, forms, inputs))
             if form.module == TorchCall("nn.Identity") and len(inputs) > 1:  # it only holds the position
                 code = self.fitting(inputs, lambda codes: self.applied(layers, forms, inputs, codes))
             else:
@@ -57,6 +59,27 @@ class LayerWriter(LookWriter):
         reads = frozenset[str]().union(*(v.reads for v in inputs))
         depth = max(v.depth for v in inputs) + (not form.method)
         self.give(outputs, nodes, code, features, depth, reads)
+
+    def placed(self, layers: Mapping[int, g.Layer], path: tuple[str, ...], made: py.Expr) -> tuple[str, ...]:
+        """Install the module of a layer, and where it is: `again` of one without arrays makes another if it must."""
+        before = list(self.init)
+        self.install(path, made)
+        stores = any(
+            layer.operator.tensors(*(self.lanes[n].instance.shapes[v] for v in layer.inputs))
+            for n, layer in layers.items()
+        )
+        if not self.repeating or stores or self.init[-1] in before:
+            return path
+        if self.listed:
+            raise ReopenError(self.opening(path))
+        self.init = before
+        base, number = variable_name(f"{path[-1]}_again"), 2
+        other = (base,)
+        while any(_installs(s, self.member(other)) and s != installation(other, made) for s in self.init):
+            other, number = (f"{base}{number}",), number + 1
+        self.install(other, made)
+        self.further.append(self.init[-1])
+        return other
 
     def inputs(self, nodes: Mapping[int, g.Layer | g.Invoke]) -> list[Value]:
         count = len(next(iter(nodes.values())).inputs)
@@ -245,7 +268,10 @@ class LayerWriter(LookWriter):
     def called(self, invokes: Mapping[int, g.Invoke], nodes: Nodes, path: tuple[str, ...]) -> None:
         """A call of a module at its path."""
         inputs = self.inputs(invokes)
+        before = len(self.init)
         self.install(path, self.construction(invokes, inputs))
+        if self.repeating and any(made not in self.init[:before] for made in self.init[before:]):
+            raise ReopenError(self.opening(path))
         member = self.member(path)
         features = self.invoke_features(invokes, inputs)
         code = self.fitting(inputs, lambda codes: py.Call(member, tuple(codes)))
@@ -305,6 +331,10 @@ class LayerWriter(LookWriter):
                 return None
             names[name] = found
         return ex.substitute(writer.result_features, names)
+
+
+def _installs(statement: py.Stmt, member: py.Expr) -> bool:
+    return isinstance(statement, py.Assign) and statement.target == member
 
 
 def _varies(forms: Mapping[int, TorchForm]) -> bool:

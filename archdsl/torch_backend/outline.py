@@ -18,6 +18,7 @@ from ..ir.names import Namer
 from ..ir.shapes import Constant
 from .bodies import entry_of, hoisted, labels, made_in, mentions, moved, nodes, paths
 from .likeness import Likeness
+from .reopened import Opening, OpenLevel
 from .sequence import is_chain
 from .values import count_reads, inside
 
@@ -32,6 +33,8 @@ class Outline:
     root: g.Instance
     origins: dict[int, Origin] = field(default_factory=dict[int, Origin])
     """Of each instance that was a level: the level of the definition it was, equal for equal iterations."""
+    places: dict[int, Opening] = field(default_factory=dict[int, Opening])
+    """Of each: where it was, so that it can be written out instead."""
     likeness: dict[int, object] = field(default_factory=dict[int, object])
     """Of each: its structure. Levels of one structure can share a class."""
 
@@ -69,6 +72,7 @@ class _At:
     origin: Origin
     names: tuple[tuple[str, Constant], ...] = ()
     turn: str | None = None
+    again: bool = False
 
 
 class _Cutter:
@@ -120,7 +124,7 @@ class _Cutter:
             case g.Repeat():
                 return (self.repeat(node, at),)
             case g.Reuse():
-                return (self.reuse(node, at),)
+                return self.reuse(node, at)
             case _:
                 return (node,)
 
@@ -137,13 +141,16 @@ class _Cutter:
         same = all(a is b for a, b in zip(runs, repeat.runs, strict=True))
         return repeat if same else replace(repeat, runs=tuple(runs))
 
-    def reuse(self, reuse: g.Reuse, at: _At) -> g.Reuse:
-        """`again` of a level that is an instance now calls that."""
-        if reuse.path not in self.cut:
-            return reuse
-        level = g.Level(None, reuse.body, reuse.output)
-        made = self.called(level, replace(at, path=reuse.path, origin=self.cut[reuse.path]), reuse.path[-1], [], [])
-        return replace(reuse, body=(made,))
+    def reuse(self, reuse: g.Reuse, at: _At) -> g.Body:
+        """`again`: what is a class there is one here, so `again` of a level that is one now calls it."""
+        path = reuse.path
+        within = replace(at, path=path, called=path[-1], origin=self.cut.get(path, at.origin), turn=None, again=True)
+        body = self.body(reuse.body, within)
+        if path not in self.cut:
+            return (reuse if body is reuse.body else replace(reuse, body=body),)
+        before, body = hoisted(body, path)
+        made = self.called(g.Level(None, body, reuse.output), within, path[-1], [], [])
+        return (*before, replace(reuse, body=(made,)))
 
     # -- levels
 
@@ -154,8 +161,10 @@ class _Cutter:
         within = replace(at, path=path, called=called, turn=None)
         body = self.body(level.body, within)
         made = level if body is level.body else replace(level, body=body)
+        if at.again:
+            return self.level_again(made, replace(within, origin=self.cut.get(path, at.origin)))
         chain = is_chain(made, self.uses(level, body), self.source.shapes) and not self.lends(level, path)
-        if chain or _walked(body) or not self.fits(level, path):
+        if chain or isinstance(level, OpenLevel) or _walked(body) or not self.fits(level, path):
             return (made,)
         before, body = hoisted(body, path)
         after = self.escaping(level, body, path)
@@ -165,6 +174,14 @@ class _Cutter:
         self.cut[path] = at.origin
         label = [] if level.label is None else [level.label]
         return (*before, self.called(made, within, called, label, after), *after)
+
+    def level_again(self, level: g.Level, at: _At) -> g.Body:
+        """A level within what is applied again: a call if it is one there."""
+        if at.path not in self.cut:
+            return (level,)
+        before, body = hoisted(level.body, at.path)
+        label = [] if level.label is None else [level.label]
+        return (*before, self.called(replace(level, body=body), at, at.called, label, []))
 
     def uses(self, level: g.Level, body: g.Body) -> Counter[int]:
         """How often the values of a level are read: in its body as it is now, and outside."""
@@ -230,6 +247,7 @@ class _Cutter:
         self.outliner.kept.append(instance)
         outline = self.outliner.outline
         outline.origins[id(instance)] = at.origin
+        outline.places[id(instance)] = Opening((self.source.scope.file, self.source.name), at.path, cut=True)
         outline.likeness[id(instance)] = Likeness(self.outliner.outline.likeness).of(instance)
         written = tuple((n, cast("ex.Expr", ex.Name(n))) for n in names)
         return g.Invoke(instance, "", label[0] if label else None, entry, level.output, written, level.span)

@@ -19,6 +19,7 @@ from .counted import alike, looped
 from .formulas import NotEmittedError, UnmergeableError, placed
 from .members import first_input, installation
 from .pyprint import show
+from .reopened import OpenLevel
 from .repeats import MIN_ROWS, Piece, Row, Times, appended, local, loop
 from .tidy import tidied
 from .values import Value, consumed, inside
@@ -35,6 +36,8 @@ TABLE = 20
 
 def is_chain(item: g.Level | g.Layer | g.Invoke, uses: Counter[int], shapes: Sequence[Shape]) -> bool:
     """Whether an item hands one value from layer to layer and nothing outside looks into it."""
+    if isinstance(item, OpenLevel):
+        return False
     made: list[int] = []
     body = item.body if isinstance(item, g.Level) else (item,)
     linked = _chain(body, made, shapes) and made[-1:] == [item.output] and _flows(body, None)[0]
@@ -64,6 +67,8 @@ def _flows(body: g.Body, value: int | None) -> tuple[bool, int | None]:
 def _chain(body: g.Body, made: list[int], shapes: Sequence[Shape]) -> bool:
     for node in body:
         if not isinstance(node, _CHAIN) or len(tuple(consumed(node))) > 1 or getattr(node, "tied", ()):
+            return False
+        if isinstance(node, OpenLevel):
             return False
         if isinstance(node, g.Layer):
             form = node.operator.torch(*(shapes[v] for v in node.inputs))

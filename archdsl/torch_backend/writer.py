@@ -18,6 +18,7 @@ from .formulas import FEATURES, Formulas, Lane, UnmergeableError
 from .members import RESERVED, array_of, installation, member_of, registration
 from .outline import numbers_an_array, standing
 from .pyprint import flat
+from .reopened import Opening
 from .taps import count_looks, looked_at
 from .values import MAX_CALLS, Value, Variables, count_uses, far_values, reshaped
 
@@ -53,6 +54,8 @@ class Writer(ABC):
         """How each level was written, for `again`."""
         self.repeating = False
         """Whether what is written stands there already: `again`."""
+        self.further: list[py.Stmt] = []
+        """The members that `again` has made beside those that were there."""
         self.spoken_words: Counter[str] = Counter()
         self.known: list[dict[int, Value]] = [{} for _ in instances]
         self.variables = Variables()
@@ -232,6 +235,12 @@ class Writer(ABC):
         array = isinstance(made, py.Call) and made.func == py.Name("nn.Parameter")
         made_by = registration if array else installation
         self.init.append(made_by(path, made, self.dicts, self.listed))
+
+    def opening(self, path: tuple[str, ...]) -> Opening:
+        """What to write out where an item cannot be made so that it does for both of its applications."""
+        instance = self.lanes[0].instance
+        place = self.emitter.outline.places.get(id(instance))
+        return place if place is not None else Opening((instance.scope.file, instance.name), path)
 
     def parents(self, path: tuple[str, ...]) -> None:
         """Make the levels above a path."""

@@ -20,9 +20,6 @@ from .reference import BATCH, Plan, Reference, Runner, inputs
 from .words import Value
 from .write import spec
 
-NOT_BUILT = ("A0902", "A1001")
-"""Codes by which archdsl says that code for something cannot be written yet."""
-
 
 @dataclass(frozen=True)
 class Difference:
@@ -33,10 +30,6 @@ class Difference:
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.what}"
-
-
-class NotBuiltError(Exception):
-    """Source that archdsl says it cannot write yet."""
 
 
 def facts(reference: Reference) -> str:
@@ -51,7 +44,7 @@ def facts(reference: Reference) -> str:
 def compare(plan: Plan, source: bool = False, meta: bool = False) -> Difference | None:
     """The first difference, or None. `source`: the emitted code, too; `meta`: that and torch's counter there.
 
-    Raises what torch raises where the plan is no network, NotBuiltError where there is no code to compare.
+    Raises what torch raises where the plan is no network. What is accepted and cannot be written as code is a difference.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -149,8 +142,6 @@ def compare_source(plan: Plan, reference: Reference, network: Any, whole: bool) 
     try:
         text = archdsl.compile(network) if whole else emit_source(network)
     except SpecError as error:
-        if error.diagnostics[0].code in NOT_BUILT:
-            raise NotBuiltError(error.diagnostics[0].message) from error
         return Difference(f"no source {error.diagnostics[0].code}", str(error))
     except Exception as error:  # noqa: BLE001 - whatever archdsl raises is its mistake
         return Difference(f"emission raised {type(error).__name__}", str(error))

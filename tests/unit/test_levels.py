@@ -181,3 +181,33 @@ def test_equal_neighbours_beside_a_label() -> None:
     assert "self.body.extend([nn.Conv2d(8, 8, 3, padding=1) for _ in range(3)])" in archdsl.compile(
         archdsl.loads(HEAD + lines)
     )
+
+
+AGAIN = {
+    "a layer without arrays": ("  n: instancenorm no affine\n  conv 3x3, 4\n  again n\n", "self.n_again = nn.InstanceNorm2d(4)"),
+    "a level that knows its grid": ("  n: [patches 2 -> linear 8 -> image]\n  upsample 4\n  again n\n", 'image(self.n["1"](patches(x, 2)), [16, 16])'),
+    "a level handed a value": ("  n: [@input -> conv 3x3, 8] x 2\n  relu\n  again n\n", "self.n[1]("),
+    "levels in levels": ("  n:\n    m:\n      residual: conv 3x3, 8\n    again m\n  again n\n", "class M("),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", AGAIN)
+def test_again_where_one_object_cannot_do_both(case: str) -> None:
+    lines, expected = AGAIN[case]
+    net = archdsl.loads(HEAD + lines)
+    assert expected in archdsl.compile(net)
+    assert list(archdsl.build(net).state_dict()) == list(state_keys(net))
+
+
+def test_again_of_a_module_on_another_size() -> None:
+    """Its lines stand where it is called; its members keep their names."""
+    text = "input: 3x8x8\nmodule unit w on CxHxW:\n  conv 3x3, w -> bn\n  resize to (H//2)\n  [conv 3x3, w] x 2\n"
+    text += "layers:\n  conv 3x3, 4\n  u: unit 4\n  again u\n"
+    module: Any = archdsl.build(archdsl.loads(text)).eval()
+    assert list(module.state_dict()) == list(state_keys(archdsl.loads(text)))
+    x = torch.randn(2, 3, 8, 8)
+    y = module.conv1(x)
+    for size in (4, 2):
+        y = torch.nn.functional.interpolate(module.u.bn1(module.u.conv1(y)), (size, size))
+        y = module.u.conv3(module.u.conv2(y))
+    assert torch.allclose(module(x), y)
