@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from dataclasses import dataclass
@@ -155,4 +156,12 @@ def _compiled_init(
     return made
 
 
-__all__ = ["dataclass"]
+Row = TypeVar("Row", bound="tuple[Any, ...]")
+
+
+def maker(row: type[Row]) -> Callable[[tuple[Any, ...]], Row]:
+    """What makes a NamedTuple of all its fields, in less than half the time: for what is made by the thousand."""
+    return partial(tuple.__new__, row)  # pyright: ignore[reportUnknownMemberType]
+
+
+__all__ = ["dataclass", "maker"]

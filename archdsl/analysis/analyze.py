@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from ..diagnostics import Span, fail
 from ..ir.dims import DimTooLarge
 from ..ir.extent import check_places
 from ..ir.graph import Invoke, Layer, Level, Network, Reuse
-from ..ir.names import Place, walk
+from ..ir.names import walk
 from ..ir.shapes import Shape
-from ..records import dataclass
+from ..records import dataclass, maker
 from .counts import NOTHING, Counter, Counts, Totals
 from .facts import FactResult, check_facts
 
 MAX_ROWS = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class LayerRow:
+class LayerRow(NamedTuple):
     """One line of the table. `times`: how many equal ones it stands for; `kind` is layer, module, level or again.
 
     `counts` are of one of them; `training`: it belongs to an output that exists in training only. `inside` counts what
@@ -36,6 +36,9 @@ class LayerRow:
     depth: int
     span: Span | None
     inside: Counts = NOTHING
+
+
+_row = maker(LayerRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,23 +95,17 @@ def _analyze(network: Network) -> Analysis:
 def rows(network: Network, counter: Counter, fold: bool) -> Iterator[LayerRow]:
     """The rows of a network in the order written."""
     check_places(network.root, fold)
-    for place in walk(network.root, fold):
-        yield _row(place, counter)
-
-
-def _row(place: Place, counter: Counter) -> LayerRow:
-    node, shapes = place.node, place.instance.shapes
-    totals = counter.node(node, shapes)
-    match node:
-        case Layer():
-            word, kind, first = node.operator.word, "layer", node.inputs[0]
-        case Invoke():
-            word, kind, first = node.word, "module", node.inputs[0]
-        case Reuse():
-            word, kind, first = "again", "again", node.inputs[0]
-        case Level():
-            word, kind, first = "", "level", node.output
-    return LayerRow(
-        place.path, word, kind, shapes[first], shapes[node.output], totals.always, place.times, place.training,
-        place.depth, node.span, totals.training,
-    )  # fmt: skip
+    for path, node, instance, times, training, depth, _, _ in walk(network.root, fold):
+        shapes = instance.shapes
+        always, inside = counter.node(node, shapes)
+        match node:
+            case Layer():
+                word, kind, first = node.operator.word, "layer", node.inputs[0]
+            case Invoke():
+                word, kind, first = node.word, "module", node.inputs[0]
+            case Reuse():
+                word, kind, first = "again", "again", node.inputs[0]
+            case Level():
+                word, kind, first = "", "level", node.output
+        span, output = node.span, shapes[node.output]
+        yield _row((path, word, kind, shapes[first], output, always, times, training, depth, span, inside))

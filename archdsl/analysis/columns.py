@@ -201,7 +201,7 @@ class Details:
         """One column, a cell a row."""
         if name in _COUNTED:
             read = _COUNTED[name]
-            return [read(row.counts + row.inside if self.training else row.counts) for row in self.rows]
+            return [read(row.counts.plus(row.inside) if self.training else row.counts) for row in self.rows]
         match name:
             case "output":
                 return [row.output.dims for row in self.rows]

@@ -5,11 +5,11 @@ Each operator is asked for its own; equal parts are counted once and multiplied,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import fields
-from operator import attrgetter
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import NamedTuple
 
-from ..ir.dims import Dim
+from ..ir.dims import Dim, product
 from ..ir.graph import (
     Body,
     Choice,
@@ -26,13 +26,12 @@ from ..ir.graph import (
     SideOutput,
 )
 from ..ir.lookup import arms
-from ..ir.operator import Operator, Role
+from ..ir.operator import Operator
 from ..ir.shapes import Shape
-from ..records import dataclass
+from ..records import maker
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(NamedTuple):
     """Numbers that add up. `parameters` are trained; buffers are statistics, counters and frozen numbers."""
 
     parameters: Dim = 0
@@ -52,11 +51,13 @@ class Counts:
         """Trained numbers, running statistics and frozen numbers, as Keras counts."""
         return self.parameters + self.statistics + self.frozen
 
-    def __add__(self, other: Counts) -> Counts:
+    def plus(self, other: Counts) -> Counts:
+        """Both together."""
         return _sum([self, other])
 
-    def __mul__(self, times: Dim) -> Counts:
-        return NOTHING if self is NOTHING else Counts(*[number * times for number in _numbers(self)])
+    def by(self, times: Dim) -> Counts:
+        """So many of it."""
+        return NOTHING if self is NOTHING else Counts(*[number * times for number in self])
 
     def without_arrays(self) -> Counts:
         """The work alone: for what uses the arrays of another layer."""
@@ -64,41 +65,34 @@ class Counts:
 
 
 NOTHING = Counts()
-_numbers = attrgetter(*(f.name for f in fields(Counts)))
+_made = maker(Counts)
 
 
-def _sum(parts: list[Counts]) -> Counts:
+def _sum(parts: Iterable[Counts]) -> Counts:
     """All of some counts together."""
     some = [part for part in parts if part is not NOTHING]
     if len(some) < 2:
         return some[0] if some else NOTHING
-    parameters = statistics = counters = frozen = macs = connections = 0
-    for part in some:
-        parameters += part.parameters
-        statistics += part.statistics
-        counters += part.counters
-        frozen += part.frozen
-        macs += part.macs
-        connections += part.connections
-    return Counts(parameters, statistics, counters, frozen, macs, connections)
+    return _made(tuple(map(sum, zip(*some, strict=True))))
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(NamedTuple):
     """Counts of what always runs, and of what exists in training only."""
 
     always: Counts = NOTHING
     training: Counts = NOTHING
 
-    def __mul__(self, times: Dim) -> Totals:
-        return self if times == 1 else Totals(self.always * times, self.training * times)
+    def by(self, times: Dim) -> Totals:
+        """So many of it."""
+        return self if times == 1 else Totals(self.always.by(times), self.training.by(times))
 
     def of(self, training: bool) -> Counts:
         """With or without what exists in training only."""
-        return self.always + self.training if training else self.always
+        return self.always.plus(self.training) if training else self.always
 
 
 NONE = Totals()
+_totals = maker(Totals)
 
 
 def _together(parts: list[Totals]) -> Totals:
@@ -106,19 +100,39 @@ def _together(parts: list[Totals]) -> Totals:
     some = [part for part in parts if part is not NONE]
     if len(some) < 2:
         return some[0] if some else NONE
-    return Totals(_sum([part.always for part in some]), _sum([part.training for part in some]))
+    always, training = zip(*some, strict=True)
+    return _totals((_sum(always), _sum(training)))
 
 
-def _counts(op: Operator, inputs: tuple[Shape, ...], output: Shape, shared: tuple[tuple[str, object], ...]) -> Counts:
+@cache
+def _idle(cls: type[Operator]) -> bool:
+    """Whether layers of a word have neither arrays nor products, whatever their arguments."""
+    return (cls.tensors, cls.macs, cls.connections) == (Operator.tensors, Operator.macs, Operator.connections)
+
+
+def _counts(op: Operator, inputs: tuple[Shape, ...], output: Shape, shared: tuple[tuple[str, object], ...]) -> Totals:
     """The counts of one layer; arrays it shares with another are that one's."""
     tensors, macs, connections = op.tensors(*inputs), op.macs(inputs, output), op.connections(inputs, output)
     if not tensors and macs == 0 == connections:
-        return NOTHING
-    found: dict[Role, Dim] = {"trained": 0, "statistic": 0, "counter": 0, "frozen": 0}
+        return NONE
+    theirs = dict(shared) if shared else ()
+    trained: Dim = 0
+    statistics: Dim = 0
+    counters: Dim = 0
+    frozen: Dim = 0
     for tensor in tensors:
-        if not shared or tensor.name not in dict(shared):
-            found[tensor.role] += tensor.count
-    return Counts(found["trained"], found["statistic"], found["counter"], found["frozen"], macs, connections)
+        if tensor.name in theirs:
+            continue
+        count, role = product(tensor.shape), tensor.role
+        if role == "trained":
+            trained += count
+        elif role == "statistic":
+            statistics += count
+        elif role == "counter":
+            counters += count
+        else:
+            frozen += count
+    return _totals((_made((trained, statistics, counters, frozen, macs, connections)), NOTHING))
 
 
 class Counter:
@@ -126,7 +140,7 @@ class Counter:
 
     def __init__(self) -> None:
         self._instances: dict[int, Totals] = {}
-        self._nodes: dict[int, tuple[Node, Totals]] = {}
+        self._nodes: dict[int, Totals] = {}
         self._layers: dict[object, Totals] = {}
 
     def instance(self, instance: Instance) -> Totals:
@@ -142,19 +156,21 @@ class Counter:
 
     def node(self, node: Node, shapes: Sequence[Shape]) -> Totals:
         """The totals of one node, worked out once however often it is asked for."""
-        known = self._nodes.get(id(node))
-        if known is None:
+        found = self._nodes.get(id(node))
+        if found is None:
             found = self._layer(node, shapes) if isinstance(node, Layer) else self._node(node, shapes)
-            known = self._nodes[id(node)] = node, found
-        return known[1]
+            self._nodes[id(node)] = found
+        return found
 
     def _layer(self, layer: Layer, shapes: Sequence[Shape]) -> Totals:
-        inputs = tuple(map(shapes.__getitem__, layer.inputs))
-        key = layer.operator, inputs, layer.tied  # the result follows from these
+        operator, numbers = layer.operator, layer.inputs
+        if _idle(type(operator)):
+            return NONE
+        inputs = (shapes[numbers[0]],) if len(numbers) == 1 else tuple([shapes[v] for v in numbers])
+        key = operator, inputs, layer.tied  # the result follows from these
         found = self._layers.get(key)
         if found is None:
-            counts = _counts(layer.operator, inputs, shapes[layer.output], layer.tied)
-            found = self._layers[key] = NONE if counts is NOTHING else Totals(counts)
+            found = self._layers[key] = _counts(operator, inputs, shapes[layer.output], layer.tied)
         return found
 
     def _node(self, node: Node, shapes: Sequence[Shape]) -> Totals:
@@ -170,7 +186,7 @@ class Counter:
                 work = Counts(macs=node.operator.macs(inputs, shapes[node.output]))
                 return _together([self.bodies([a.body for a in node.arms], shapes), Totals(work)])
             case Repeat():
-                return _together([self.body(run.body, shapes) * run.count for run in node.runs])
+                return self._repeat(node, shapes)
             case SideOutput():
                 inner = self.body(node.body, shapes)
                 return Totals(NOTHING, inner.of(True)) if node.training else inner
@@ -179,6 +195,15 @@ class Counter:
                 return Totals(inner.always.without_arrays(), inner.training.without_arrays())
             case _:
                 return NONE
+
+    def _repeat(self, repeat: Repeat, shapes: Sequence[Shape]) -> Totals:
+        found: list[Totals] = []
+        for run in repeat.runs:
+            if run.count == 1:
+                self._gather(run.body, shapes, found)
+            else:
+                found.append(self.body(run.body, shapes).by(run.count))
+        return _together(found)
 
     def bodies(self, bodies: Sequence[Body], shapes: Sequence[Shape]) -> Totals:
         """The totals of several bodies."""
@@ -189,8 +214,15 @@ class Counter:
 
     def _gather(self, body: Body, shapes: Sequence[Shape], found: list[Totals]) -> None:
         """What adds up to a body, added up once: lines and residuals have no sum of their own unless one is asked for."""
+        known = self._nodes
         for node in body:
-            if isinstance(node, Line):
+            if isinstance(node, Layer):
+                totals = known.get(id(node))
+                if totals is None:
+                    totals = known[id(node)] = self._layer(node, shapes)
+                if totals is not NONE:
+                    found.append(totals)
+            elif isinstance(node, Line):
                 self._gather(node.body, shapes, found)
             elif isinstance(node, Residual):
                 for arm in arms(node):

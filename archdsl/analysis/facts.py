@@ -72,16 +72,16 @@ class _Checker:
 
     def body(self, body: Body, instance: Instance) -> None:
         for node in body:
-            if not isinstance(node, Layer):
-                self.node(node, instance)
-
-    def node(self, node: Node, instance: Instance) -> None:
-        match node:
-            case Line():
+            if isinstance(node, Line):
                 if node.claims:
                     totals = self.counter.node(node, instance.shapes)
                     self.check(node.claims, instance.shapes[node.output], totals, instance, node.body)
                 self.body(node.body, instance)
+            elif not isinstance(node, Layer):
+                self.node(node, instance)
+
+    def node(self, node: Node, instance: Instance) -> None:
+        match node:
             case Invoke():
                 self.instance(node.instance)
             case Level() | Reuse():

@@ -7,7 +7,22 @@ from collections.abc import Iterator
 from .. import limits
 from ..diagnostics import Span
 from .lookup import arms
-from .nodes import Body, Choice, Instance, Invoke, Layer, Level, Line, Node, Repeat, Reuse, SideOutput
+from .nodes import (
+    Body,
+    Choice,
+    Instance,
+    Invoke,
+    Join,
+    Layer,
+    Level,
+    Line,
+    Look,
+    Node,
+    Repeat,
+    Residual,
+    Reuse,
+    SideOutput,
+)
 
 
 def check_places(root: Instance, fold: bool = False) -> None:
@@ -44,16 +59,32 @@ class _Counter:
         return self.known[key]
 
     def body(self, body: Body) -> int:
-        return sum(map(self.node, body))
+        total = 0
+        for node in body:
+            if isinstance(node, Layer):  # most are, and a function a layer would take most of the time
+                total += 1
+            elif isinstance(node, Line):
+                total += self.body(node.body)
+            else:
+                total += self.node(node)
+        return total
 
     def node(self, node: Node) -> int:
-        if isinstance(node, Layer | Reuse):
-            return 1
-        if isinstance(node, Invoke):
-            return 1 + self.instance(node.instance)
-        if isinstance(node, Repeat):
-            return sum((1 if self.fold else run.count) * self.body(run.body) for run in node.runs)
-        return isinstance(node, Level) + self.body(tuple(_inside(node)))
+        match node:
+            case Residual() | Join():
+                return sum([self.body(arm.body) for arm in arms(node)])
+            case Invoke():
+                return 1 + self.instance(node.instance)
+            case Repeat():
+                return sum([(1 if self.fold else run.count) * self.body(run.body) for run in node.runs])
+            case Line() | Choice() | SideOutput():
+                return self.body(node.body)
+            case Level():
+                return 1 + self.body(node.body)
+            case Layer() | Reuse():
+                return 1
+            case Look():
+                return 0
 
 
 def _inside(node: Node) -> Iterator[Node]:

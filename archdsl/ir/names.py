@@ -8,23 +8,19 @@ the structure alone and are given last.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import field, replace
 from itertools import islice
 from typing import NamedTuple
 
 from ..diagnostics import Span
-from ..records import dataclass
-from .lookup import arms, first_input
+from ..records import maker
+from .lookup import arms, first_input, parts
 from .nodes import (
     Body,
-    Choice,
     Instance,
     Invoke,
-    Join,
     Layer,
     Level,
     Line,
-    Node,
     Repeat,
     Residual,
     Reuse,
@@ -79,21 +75,19 @@ class Namer:
 
     def name(self, node: Item) -> Path:
         """The name of the next item."""
-        word, counts = _word(node), self.counts
+        word, counts = node.operator.word if isinstance(node, Layer) else _word(node), self.counts
+        number, position, label = counts.get(word, 0) + 1 if word else 0, counts.get("", 0), node.label
         if word:
-            counts[word] = number = counts.get(word, 0) + 1
-        else:
-            number = 0
-        position = counts.get("", 0)
-        if node.label is None:
+            counts[word] = number
+        if label is None:
             counts[""] = position + 1
             return (str(position),) if self.positional or not word else (f"{word}{number}",)
-        label = node.label.segments
-        if label[0] not in self.opened:
+        segments = label.segments
+        if segments[0] not in self.opened:
             counts[""] = position + 1
-        if len(label) > 1:
-            self.opened.add(label[0])
-        return label
+        if len(segments) > 1:
+            self.opened.add(segments[0])
+        return segments
 
     def skip(self, before: dict[str, int], times: int) -> None:
         """As if what has come since `before` came `times` more."""
@@ -119,8 +113,7 @@ def _word(node: Item) -> str:
     return node.word.rpartition(".")[2] if isinstance(node, Invoke) else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A layer, a call, a level, or a use `again`, with its path.
 
     `node` stands in the body of `instance` and reads and makes its values. `times`: how often it stands there if
@@ -134,7 +127,7 @@ class Place:
     training: bool = False
     depth: int = 0
     call: Place | None = None
-    scopes: tuple[tuple[Path, Path], ...] = field(default=(), repr=False)
+    scopes: tuple[tuple[Path, Path], ...] = ()
     """The levels it lies in: where labels say they are, and where they are."""
 
     @property
@@ -202,6 +195,9 @@ class Place:
         return (*self.owner, *path)
 
 
+_place = maker(Place)
+
+
 def walk(instance: Instance, fold: bool = False) -> Iterator[Place]:
     """Every layer, module and level of a network, in order, the outer before the inner, made as they are asked for.
 
@@ -252,7 +248,7 @@ class _Context(NamedTuple):
         return _Context(path, instance, before * times, training, depth, call, said, scopes, index)
 
     def place(self, path: Path, node: Item | Reuse) -> Place:
-        return Place(path, node, self.instance, self.times, self.training, self.depth, self.call, self.scopes)
+        return _place((path, node, self.instance, self.times, self.training, self.depth, self.call, self.scopes))
 
 
 class _Walker:
@@ -262,37 +258,32 @@ class _Walker:
         self.fold, self.wanted, self.shallow = fold, wanted, shallow
 
     def body(self, body: Body, namer: Namer, at: _Context) -> Iterator[Place]:
+        above, instance, times, training, depth, call, _, scopes, _ = at
+        wanted, name = self.wanted, namer.name
         for line in body:
             for node in line.body if isinstance(line, Line) else (line,):
                 if isinstance(node, Layer):  # most are, and nothing is inside
-                    path = (*at.path, *namer.name(node))
-                    if self.wanted is None or path == self.wanted[: len(path)]:
-                        yield at.place(path, node)
+                    path = above + name(node)
+                    if wanted is None or path == wanted[: len(path)]:
+                        yield _place((path, node, instance, times, training, depth, call, scopes))
+                elif isinstance(node, (Invoke, Level)):
+                    yield from self.item(node, namer, at)
+                elif isinstance(node, Residual):
+                    for arm in arms(node):
+                        yield from self.body(arm.body, namer, at)
+                elif isinstance(node, Repeat):
+                    for run in node.runs:
+                        yield from self.run(run, namer, at)
+                elif isinstance(node, Reuse):
+                    place = at.place((), node)
+                    yield place._replace(path=place.resolve(node.path))
+                elif isinstance(node, SideOutput):
+                    yield from self.body(node.body, namer, at._replace(training=training or node.training))
                 else:
-                    yield from self.node(node, namer, at)
-
-    def node(self, node: Node, namer: Namer, at: _Context) -> Iterator[Place]:
-        match node:
-            case Invoke() | Level():
-                yield from self.item(node, namer, at)
-            case Choice() | Line():
-                yield from self.body(node.body, namer, at)
-            case Residual() | Join():
-                for arm in arms(node):
-                    yield from self.body(arm.body, namer, at)
-            case Repeat():
-                for run in node.runs:
-                    yield from self.run(run, namer, at)
-            case SideOutput():
-                yield from self.body(node.body, namer, at._replace(training=at.training or node.training))
-            case Reuse():
-                place = at.place((), node)
-                yield replace(place, path=place.resolve(node.path))
-            case _:
-                pass
+                    yield from self.body(parts(node), namer, at)
 
     def item(self, node: Invoke | Level, namer: Namer, at: _Context) -> Iterator[Place]:
-        path = (*at.path, *namer.name(node))
+        path = at.path + namer.name(node)
         if self.wanted is not None and path != self.wanted[: len(path)]:
             return
         place = at.place(path, node)
@@ -309,22 +300,24 @@ class _Walker:
             yield from self.body(node.body, Namer(True), inner)
 
     def run(self, run: Run, namer: Namer, at: _Context) -> Iterator[Place]:
-        if self.fold and run.count == 1:
-            yield from self.body(run.body, namer, at.turned(run.index))
-            return
+        if run.count == 1:
+            return self.body(run.body, namer, at.turned(run.index))
+        return self.folded(run, namer, at) if self.fold else self.turns(run, namer, at)
+
+    def folded(self, run: Run, namer: Namer, at: _Context) -> Iterator[Place]:
         before = dict(namer.counts)
-        if self.fold:
-            yield from self.body(run.body, namer, at.turned(run.index, run.count))
-            namer.skip(before, run.count - 1)
-            return
-        inner = at.turned(run.index)
+        yield from self.body(run.body, namer, at.turned(run.index, run.count))
+        namer.skip(before, run.count - 1)
+
+    def turns(self, run: Run, namer: Namer, at: _Context) -> Iterator[Place]:
+        before, inner = dict(namer.counts), at.turned(run.index)
         if run.count:
             yield from self.body(run.body, namer, inner)
         if self.wanted is None:
             for _ in range(run.count - 1):
                 yield from self.body(run.body, namer, inner)
-            return
-        yield from self.leap(run, namer, inner, before)
+        else:
+            yield from self.leap(run, namer, inner, before)
 
     def leap(self, run: Run, namer: Namer, at: _Context, before: dict[str, int]) -> Iterator[Place]:
         """The rest of a run after its first turn: straight to the turn that holds what is wanted."""

@@ -305,24 +305,20 @@ OperatorClass = TypeVar("OperatorClass", bound=type[Operator])
 def operator(cls: OperatorClass) -> OperatorClass:
     """Class decorator: make it a frozen dataclass and the meaning of its word."""
     made = dataclass(frozen=True, kw_only=True)(cls)
-    type.__setattr__(made, "__hash__", _remembered(made.__hash__))
+    type.__setattr__(made, "__hash__", _remembered_hash)
     if made.word in _WORDS:
         raise ValueError(f"two operators are called {made.word}")
     _WORDS[made.word] = made
     return made
 
 
-def _remembered(hashed: Callable[[Any], int]) -> Callable[[Any], int]:
+def _remembered_hash(op: Operator) -> int:
     """A hash that each operator works out once; what is counted, and how often, is found by it."""
-
-    def __hash__(self: Any) -> int:  # noqa: N807
-        known: dict[str, Any] = self.__dict__
-        found: int | None = known.get("_hash")
-        if found is None:
-            found = known["_hash"] = hashed(self)
-        return found
-
-    return __hash__
+    known: dict[str, Any] = op.__dict__
+    found: int | None = known.get("_hash")
+    if found is None:
+        found = known["_hash"] = hash(tuple(known.values()))  # all arguments, in their order
+    return found
 
 
 def operators() -> dict[str, type[Operator]]:

@@ -64,6 +64,9 @@ class Shape:
     def __str__(self) -> str:
         return show_shape(self.dims)
 
+    def __hash__(self) -> int:
+        return hash(self.dims)  # the rest seldom differs
+
     @property
     def features(self) -> Dim:
         """The channels of a map, the last axis of a sequence, the length of a vector."""

@@ -26,7 +26,7 @@ from ..ir.operator import (
 from ..ir.reach import Reach, reach_of, window
 from ..ir.shapes import Constant, Shape
 from .formula import call, half, name, size, slot, times
-from .windows import each_axis, half_padding, same_padding, windows, written_out
+from .windows import all_windows, each_axis, half_padding, same_padding, written_out
 
 
 @operator
@@ -64,6 +64,10 @@ class Conv(Operator):
 
     def _windows(self, shape: Shape) -> list[tuple[Dim, ...]]:
         """Kernel, stride and dilation, one number an axis."""
+        rank = len(shape.dims) - 1
+        kernel, stride, dilation = axes(self.size, rank), axes(self.stride, rank), axes(self.dilation, rank)
+        if len(kernel) == len(stride) == len(dilation) == rank:
+            return [kernel, stride, dilation]
         return spatial(self.word, shape, size=self.size, stride=self.stride, dilation=self.dilation)
 
     def _pads(
@@ -87,15 +91,12 @@ class Conv(Operator):
         shape = inputs[0]
         self.check_kind(shape)
         kernel, stride, dilation = self._windows(shape)
-        self._check_groups(shape.features)
+        if self.groups != 1 or self.connect is not None:
+            self._check_groups(shape.features)
         pads = self._pads(shape, kernel, stride, dilation)
         if self.same:
             return Shape("map", (self.width, *(ceil_div(n, s) for n, s in zip(shape.space, stride, strict=True))))
-        places = [
-            windows(self.word, *nksp, dilation)
-            for *nksp, dilation in zip(shape.space, kernel, stride, pads, dilation, strict=True)
-        ]
-        return Shape("map", (self.width, *places))
+        return Shape("map", (self.width, *all_windows(self.word, shape.dims[1:], kernel, stride, pads, dilation)))
 
     def arithmetic(self, *inputs: Shape) -> str | None:
         shape = inputs[0]
@@ -127,17 +128,18 @@ class Conv(Operator):
             raise Refusal("A0407", "a convolution takes `groups` or `connect`, not both", argument="connect")
 
     def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
-        kernel = axes(self.size, len(inputs[0].dims) - 1)
-        if self.connect is not None:
-            weight = Tensor("weight", (self.connect.links, *kernel))
+        dims = inputs[0].dims
+        kernel = axes(self.size, len(dims) - 1)
+        if self.connect is None:
+            weight = Tensor("weight", (self.width, dims[0] // self.groups, *kernel))
         else:
-            weight = Tensor("weight", (self.width, inputs[0].dims[0] // self.groups, *kernel))
+            weight = Tensor("weight", (self.connect.links, *kernel))
         return (weight, Tensor("bias", (self.width,))) if self.bias else (weight,)
 
     def _fan(self, inputs: tuple[Shape, ...]) -> Dim:
-        channels, *space = inputs[0].dims
-        links = self.width * (channels // self.groups) if self.connect is None else self.connect.links
-        return links * product(axes(self.size, len(space)))
+        dims = inputs[0].dims
+        links = self.width * (dims[0] // self.groups) if self.connect is None else self.connect.links
+        return links * product(axes(self.size, len(dims) - 1))
 
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         return self._fan(inputs) * product(output.dims[1:])

@@ -14,7 +14,6 @@ def extent(size: Dim, dilation: Dim) -> Dim:
     return dilation * (size - 1) + 1
 
 
-@lru_cache(maxsize=4096)
 def windows(word: str, length: Dim, size: Dim, stride: Dim, pads: tuple[Dim, Dim], dilation: Dim = 1) -> Dim:
     """How many windows fit, as torch counts them: floor((n + p - d(k - 1) - 1) / s) + 1.
 
@@ -30,6 +29,20 @@ def windows(word: str, length: Dim, size: Dim, stride: Dim, pads: tuple[Dim, Dim
             "size",
         )
     return (long - wide) // stride + 1
+
+
+@lru_cache(maxsize=4096)
+def all_windows(
+    word: str,
+    space: tuple[Dim, ...],
+    kernel: tuple[Dim, ...],
+    stride: tuple[Dim, ...],
+    pads: tuple[tuple[Dim, Dim], ...],
+    dilation: tuple[Dim, ...],
+) -> tuple[Dim, ...]:
+    """How many windows fit along each axis."""
+    axes = zip(space, kernel, stride, pads, dilation, strict=True)
+    return tuple([windows(word, *nkspd) for nkspd in axes])
 
 
 def windows_up(word: str, length: Dim, size: Dim, stride: Dim, pad: Dim) -> Dim:

@@ -62,7 +62,7 @@ def same(a: object, b: object, met: dict[int, int]) -> bool:
 
 def facts(net: archdsl.Network) -> tuple[object, ...]:
     found = archdsl.analyze(net)
-    rows = [dataclasses.replace(row, span=None) for row in (*found.tree, *found.layers)]
+    rows = [row._replace(span=None) for row in (*found.tree, *found.layers)]
     return found.totals, [(f.claim, f.computed, f.holds, f.subject) for f in found.facts], rows
 
 
