@@ -37,6 +37,8 @@ else:
 
 
 _ABSENT = object()
+_FEW = 3
+_become = object.__dict__["__class__"].__set__
 
 
 def _finished(cls: type, frozen: bool, slots: bool, eq: bool, repr: bool) -> type:
@@ -121,6 +123,7 @@ def _compiled_init(
 ) -> Callable[..., None]:
     names: dict[str, Any] = {"_absent": _ABSENT}
     plain: list[str] = []
+    opened = frozen and slots and len(fields) > _FEW and cls.__bases__ == (object,)
     named: list[str] = []
     body: list[str] = []
     for field in fields:
@@ -137,7 +140,7 @@ def _compiled_init(
             (named if field.kw_only else plain).append(name + default)
         elif not default:
             continue  # `__post_init__` sets it
-        if not frozen:
+        if not frozen or opened:
             body.append(f"self.{name} = {value}")
         elif slots:
             names[f"_set_{name}"] = getattr(cls, name).__set__
@@ -146,6 +149,10 @@ def _compiled_init(
             body.append(f"_fields[{name!r}] = {value}")
     if frozen and not slots and body:
         body.insert(0, "_fields = self.__dict__")
+    if opened:  # while its fields are set it is an object of a class that lets them: quicker than each behind a lock
+        names["_open"] = type(cls.__name__, (), {"__slots__": tuple(f.name for f in fields)})
+        names["_closed"], names["_become"] = cls, _become
+        body = ["_become(self, _open)", *body, "self.__class__ = _closed"]
     if hasattr(cls, "__post_init__"):
         body.append("self.__post_init__()")
     signature = ", ".join(["self", *plain, *(["*", *named] if named else [])])

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import field
 from fractions import Fraction
 from functools import cache
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from .. import expr as ex
 from ..diagnostics import Edit, Span, did_you_mean, fail, nearest
@@ -15,7 +15,7 @@ from ..ir.evaluate import Env, describe, evaluate
 from ..ir.operator import Argument, Operator
 from ..ir.shapes import Constant, Grid, Number, Size
 from ..ops import ARGUMENT_SYNONYMS, FOLLOWING, synonym_of
-from ..records import dataclass
+from ..records import dataclass, maker
 from ..syntax import tree as t
 from .session import File
 
@@ -24,14 +24,16 @@ _OTHER_VALUES = frozenset({"axis"})
 """Synonyms whose values are not written as here."""
 
 
-@dataclass(slots=True)
-class Binding:
+class Binding(NamedTuple):
     """An operator with its arguments, the expressions they were written as, and where each stands."""
 
     operator: Operator
     expressions: tuple[tuple[str, ex.Expr], ...]
     references: dict[str, ex.Ref]
     spans: dict[str, Span]
+
+
+_binding = maker(Binding)
 
 
 @dataclass(slots=True)
@@ -51,6 +53,7 @@ class Recipe:
     arguments: tuple[t.Argument, ...]
     given: Given
     open: tuple[tuple[Argument, ex.Expr], ...]
+    values: dict[str, Constant]
     binding: Binding
 
 
@@ -68,7 +71,8 @@ def bind_operator(cls: type[Operator], file: File, env: Env, arguments: tuple[t.
     binding = Binding(cls(**given.values), tuple(given.expressions.items()), given.references, given.spans)
     undecided = _open(cls, line, arguments)
     if undecided is not None:
-        file.recipes[key] = Recipe(arguments, given, undecided, binding)
+        values = {a.name: getattr(binding.operator, a.name) for a in cls.arguments()}
+        file.recipes[key] = Recipe(arguments, given, undecided, values, binding)
     return binding
 
 
@@ -95,12 +99,17 @@ def _is_literal(value: ex.Expr) -> bool:
 
 
 def _bound_again(recipe: Recipe, binder: _Values) -> Binding:
-    values, expressions = dict(recipe.given.values), dict(recipe.given.expressions)
+    first, said, env = recipe.binding, recipe.given.expressions, binder.env
+    values = recipe.values.copy()
+    other: dict[str, ex.Expr] = {}
     for argument, value in recipe.open:
-        values[argument.name] = binder.convert(argument, value)
-        expressions[argument.name] = binder.env.express(value)
-    given = recipe.given
-    return Binding(binder.cls(**values), tuple(expressions.items()), given.references, given.spans)
+        name = argument.name
+        values[name] = binder.convert(argument, value)
+        expression = env.express(value)
+        if expression is not said[name]:
+            other[name] = expression
+    expressions = tuple({**said, **other}.items()) if other else first.expressions
+    return _binding((binder.cls.of(values), expressions, first.references, first.spans))
 
 
 def check_arguments(cls: type[Operator], file: File, arguments: Iterable[t.Argument]) -> None:

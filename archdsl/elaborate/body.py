@@ -55,7 +55,8 @@ class BodyBuilder(Builder):
         self.session.reached[id(statement)] = statement
         match statement:
             case t.Line():
-                return self._line(*self.inline(statement.inline, x), statement.facts, statement.span)
+                nodes, y = self.inline(statement.inline, x)
+                return self._line(nodes, y, statement.facts, statement.span)
             case t.Compound() | t.Level():
                 return self._line(*self.inline(statement, x), _head_facts(statement), statement.span)
             case t.Choice():
@@ -72,20 +73,21 @@ class BodyBuilder(Builder):
         return [g.Line(tuple(nodes), x, self.claimed(facts), span)], x
 
     def inline(self, inline: t.Inline | t.Block, x: int) -> Made:
-        self.session.open_level(inline.span)
-        self.session.reached[id(inline)] = inline
+        session = self.session
+        session.open_level(inline.span)
+        session.reached[id(inline)] = inline
         try:
             match inline:
-                case t.Block():
-                    return self.statements(inline.statements, x)
                 case t.Chain():
                     return self._chain(inline, x)
+                case t.Block():
+                    return self.statements(inline.statements, x)
                 case t.Level():
                     return self.named_level(inline.label, inline.span, x, lambda y: self.inline(inline.body, y))
                 case t.Compound():
                     return compound(self, inline, x)
         finally:
-            self.session.depth -= 1
+            session.depth -= 1
 
     def _choice(self, choice: t.Choice, x: int) -> Made:
         tests: list[ex.Expr] = []
@@ -115,15 +117,15 @@ class BodyBuilder(Builder):
             if self.stopped:
                 break
             try:
-                made, x = self._item(item, x)
+                made, x = self._unit(item.unit, item.label, x) if item.test is None else self._chosen(item, x)
                 nodes.extend(made)
             except (SpecError, DimTooLarge) as error:
                 x = self.recover(error, item)
         return nodes, x
 
-    def _item(self, item: t.Item, x: int) -> Made:
-        if item.test is None:
-            return self._unit(item.unit, item.label, x)
+    def _chosen(self, item: t.Item, x: int) -> Made:
+        """An item with a condition."""
+        assert item.test is not None
         if isinstance(item.unit, t.Call) and item.unit.arguments and item.alternative is None:
             refuse_ambiguous(item.unit.word, item.test)
         tests: list[ex.Expr] = []

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias
 
 from .. import expr as ex
 from ..diagnostics import Diagnostic, Label, Span, SpecError, fail
@@ -19,7 +18,6 @@ from ..ir.evaluate import Env, describe, evaluate
 from ..ir.names import is_taken
 from ..ir.operator import Operator, Refusal
 from ..ir.shapes import Constant, Shape
-from ..records import dataclass
 from ..spec import Definition
 from ..syntax import tree as t
 from .claims import claims_of
@@ -33,8 +31,7 @@ Made: TypeAlias = tuple[list[g.Node], int]
 Make: TypeAlias = Callable[[int], Made]
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(NamedTuple):
     """Where something is called: the call as written, the word it comes down to, its label, the value that flows in."""
 
     call: t.Call
@@ -44,7 +41,7 @@ class Site:
 
     def again(self, x: int) -> Site:
         """The same once more, for `again`."""
-        return replace(self, label=None, x=x)
+        return self._replace(label=None, x=x)
 
 
 UNKNOWN = Shape("vector", (0,))  # stands in an instance whose body has a mistake; no network with one is given out
@@ -109,8 +106,8 @@ class Builder(ABC):
 
     def known(self, values: Sequence[int]) -> tuple[Shape, ...] | None:
         """The shapes of some values; None if one is unknown."""
-        shapes = tuple(map(self.shapes.__getitem__, values))
-        return cast("tuple[Shape, ...]", shapes) if all(shapes) else None
+        shapes: tuple[Any, ...] = tuple(map(self.shapes.__getitem__, values))
+        return shapes if all(shapes) else None
 
     def result_of(self, instance: g.Instance, errors_before: int) -> int:
         """A value for what an instance gives, unknown if making it brought mistakes to light."""

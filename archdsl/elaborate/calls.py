@@ -9,12 +9,14 @@ from ..diagnostics import Edit, did_you_mean, fail
 from ..ir.evaluate import Bound, Env, ValueArgument, describe
 from ..ir.operator import find_operator, operators
 from ..ops import PLANNED, synonym_of
+from ..records import maker
 from ..spec import Spec
 from ..syntax import tree as t
 from .builder import Builder, Made, Site
 from .layers import layer
 from .modules import invoke, invoke_network, splice, used_file
 
+_site = maker(Site)
 MAX_HOPS = 9  # from parameter to parameter that holds a word
 
 
@@ -22,7 +24,7 @@ def call(b: Builder, call: t.Call, label: ex.Path | None, x: int) -> Made:
     """Apply what a word means here: the file's own definitions first, then layers, then parameters that hold a word."""
     word = call.word
     for _ in range(MAX_HOPS):
-        site = Site(call, word, label, x)
+        site = _site((call, word, label, x))
         made = _qualified(b, site) if "." in word else _plain(b, site)
         if made is not None:
             return made

@@ -24,17 +24,10 @@ def layer(b: Builder, site: Site, cls: type[Operator]) -> Made:
         return nodes, site.x
     y = b.applied(binding.operator, inputs, call.word_span, binding.spans)
     b.session.count_nodes(call.span)
-    path = b.label(site.label)
-    node = g.Layer(
-        operator=binding.operator,
-        label=path,
-        inputs=inputs,
-        output=y,
-        expressions=binding.expressions,
-        tied=tuple([(name, where) for name, (where, _) in ties.items()]) if ties else (),
-        abbreviation=b.defs[-1].signature.name if b.defs else None,
-        span=call.span,
-    )
+    path = None if site.label is None else b.label(site.label)
+    shared = tuple([(name, where) for name, (where, _) in ties.items()]) if ties else ()
+    abbreviation = b.defs[-1].signature.name if b.defs else None
+    node = g.Layer(binding.operator, path, inputs, y, binding.expressions, shared, abbreviation, call.span)
     if path is None and not ties:
         return [*nodes, node], y
     shapes = b.known((*inputs, y))

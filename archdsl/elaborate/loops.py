@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Literal, NoReturn, TypeAlias
+from typing import Literal, NoReturn, TypeAlias, cast
 
 from .. import expr as ex
 from ..diagnostics import Label, Span, did_you_mean, fail
 from ..ir import graph as g
-from ..ir.evaluate import Bound, ValueArgument, describe, evaluate
+from ..ir.evaluate import Bound, Env, describe, evaluate
 from ..ir.lookup import parts
 from ..ir.shapes import Constant, Size
-from ..records import dataclass
+from ..records import dataclass, maker
 from ..spec import Table
 from ..syntax import tree as t
 from .builder import Builder, Made, Make
@@ -20,6 +20,7 @@ from .labels import Labels
 from .parameters import fingerprint, switches
 
 Names: TypeAlias = dict[str, Bound]
+_bound = maker(Bound)
 Values: TypeAlias = tuple[tuple[str, Constant], ...]
 
 
@@ -55,7 +56,7 @@ def _list(b: Builder, head: t.For) -> Iterations:
         fail("A0306", f"`for` goes over a list or a range, this is {describe(items)}", head.start.span)
 
     def names(i: int) -> Names:
-        return {variable: Bound(items[i]), **_counters(i, len(items))}
+        return {variable: _bound((items[i], None)), **_counters(i, len(items))}
 
     return Iterations("list", variable, b.env.express(head.start), len(items), names, frozenset({variable, "index"}))
 
@@ -66,7 +67,7 @@ def _range(b: Builder, head: t.For, end: ex.Expr) -> Iterations:
     count = max(0, (stop - start) * step + 1)
 
     def names(i: int) -> Names:
-        return {variable: Bound(start + step * i), **_counters(i, count)}
+        return {variable: _bound((start + step * i, None)), **_counters(i, count)}
 
     return Iterations("range", variable, b.env.express(head.start), count, names, frozenset({variable, "index"}))
 
@@ -131,7 +132,7 @@ _YES, _NO = Bound(True), Bound(False)
 
 def _counters(index: int, count: int) -> Names:
     return {
-        "index": Bound(index),
+        "index": _bound((index, None)),
         "first": _YES if index == 0 else _NO,
         "last": _YES if index == count - 1 else _NO,
     }
@@ -158,38 +159,59 @@ class _Unroller:
         self.relevant = sorted(mentioned & loop.names(0).keys()) if loop.count else []
         self.varies = not loop.varying.isdisjoint(self.relevant)
         self.found: list[g.Run] = []
+        self.index = 0
         self.defines = False  # whether the last iteration defined labels
         self.labelled = False  # whether any did
         self.rereads = False  # whether the last iteration names the value that flowed into it
 
     def runs(self, x: int, span: Span) -> tuple[list[g.Run], int]:
-        index = 0
-        while index < self.loop.count and not self.b.stopped:
-            names = self.loop.names(index)
-            values = self.values(names)
-            more = self.equal_to_last(values, index, x)
-            if more:
-                last = self.found[-1]
-                self.found[-1] = g.Run(last.count + more, last.index, last.names, last.input, last.body, last.output)
-                index += more
-                continue
-            x = self.iteration(index, names, values, x)
-            index += 1
+        b, env, labels, looked = self.b, self.b.env, self.b.labels, self.b.looked
+        b.session.trail.append(lambda: Label(self.span, self.loop.said(self.index)))
+        try:
+            with b.within():
+                x = self.iterations(x, env, labels)
+        finally:
+            b.looked |= looked
+            b.session.trail.pop()
         if self.numbered and (self.labelled or any(_several(run.body) for run in self.found)):
             return [_as_level(run, span) for run in self.found], x
         return self.found, x
 
+    def iterations(self, x: int, env: Env, labels: Labels) -> int:
+        b, loop, found = self.b, self.loop, self.found
+        seen: set[int] = set()
+        while self.index < loop.count and not b.stopped:
+            names = loop.names(self.index)
+            values = self.values(names)
+            more = self.equal_to_last(values, x)
+            if more:
+                last = found[-1]
+                found[-1] = g.Run(last.count + more, last.index, last.names, last.input, last.body, last.output)
+                self.index += more
+                continue
+            b.env, b.looked = env.with_names(names), set()
+            if self.numbered:
+                b.labels = Labels(labels, (*labels.path, str(self.index)))
+            before = b.labels.defined()
+            body, y = self.make(x)
+            self.defines = b.labels.defined() > before
+            self.labelled = self.labelled or self.defines
+            self.rereads = x in b.looked
+            seen |= b.looked
+            if not body:  # a mistake: all that others count is missing
+                b.session.count_nodes(self.span)
+            found.append(g.Run(1, self.index, values, x, tuple(body), y))
+            x = y
+            self.index += 1
+        b.looked = seen
+        return x
+
     def values(self, names: Names) -> Values:
         """What the loop's names that the body mentions stand for."""
-        found: list[tuple[str, Constant]] = []
-        for name in self.relevant:
-            value = names[name].value
-            assert not isinstance(value, ValueArgument)
-            found.append((name, value))
-        return tuple(found)
+        return cast("Values", tuple([(name, names[name].value) for name in self.relevant]))
 
-    def equal_to_last(self, values: Values, index: int, x: int) -> int:
-        """How many iterations from `index` on equal the last one, as far as one look can tell."""
+    def equal_to_last(self, values: Values, x: int) -> int:
+        """How many iterations from this one on equal the last one, as far as one look can tell."""
         if not self.found or self.rereads or (self.defines and not self.numbered):
             return 0
         last, b = self.found[-1], self.b
@@ -199,26 +221,7 @@ class _Unroller:
             return 0
         if self.varies:
             return 1
-        return self.loop.count - index - (1 if "last" in self.relevant else 0) or 1
-
-    def iteration(self, index: int, names: Names, values: Values, x: int) -> int:
-        b = self.b
-        labels = Labels(b.labels, (*b.labels.path, str(index))) if self.numbered else b.labels
-        before, outer, b.looked = labels.defined(), b.looked, set()
-        b.session.trail.append(lambda: Label(self.span, self.loop.said(index)))
-        try:
-            with b.within(env=b.env.with_names(names), labels=labels):
-                body, y = self.make(x)
-        finally:
-            b.session.trail.pop()
-        self.defines = labels.defined() > before
-        self.labelled = self.labelled or self.defines
-        self.rereads = x in b.looked
-        b.looked |= outer
-        if not body:  # a mistake: all that others count is missing
-            b.session.count_nodes(self.span)
-        self.found.append(g.Run(1, index, values, x, tuple(body), y))
-        return y
+        return self.loop.count - self.index - (1 if "last" in self.relevant else 0) or 1
 
 
 def _several(body: g.Body) -> bool:

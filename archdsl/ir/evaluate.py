@@ -6,6 +6,7 @@ import math
 import operator
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from typing import NamedTuple
 
 from .. import expr as ex
 from .. import limits
@@ -25,8 +26,7 @@ class ValueArgument:
     value: int
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
+class Bound(NamedTuple):
     """What a name stands for here, and how to say it in the words of the enclosing definition (None: by its name)."""
 
     value: Constant | ValueArgument
@@ -59,7 +59,7 @@ class Env:
 
     def express(self, expr: ex.Expr) -> ex.Expr:
         """`expr` in the words of the enclosing definition."""
-        if isinstance(expr, ex.Number | ex.Text):
+        if isinstance(expr, (ex.Number, ex.Text)):
             return expr
         if isinstance(expr, ex.Name):
             bound = self.names.get(expr.id)

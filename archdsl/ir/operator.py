@@ -7,10 +7,9 @@ class in `archdsl.ops` and decorating it with `@operator`.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import MISSING, field, fields
-from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias, TypeVar, dataclass_transform
+from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeAlias, TypeVar, dataclass_transform
 
 from ..expr import Expr, Name
 from ..records import dataclass
@@ -196,6 +195,13 @@ class Operator:
         return {a.name: getattr(self, a.name) for a in self.arguments()}
 
     @classmethod
+    def of(cls, values: dict[str, Constant]) -> Self:
+        """An operator of the values of all of its arguments in their order; the dictionary becomes its own."""
+        made = object.__new__(cls)
+        _set_arguments(made, values)
+        return made
+
+    @classmethod
     def arguments(cls) -> tuple[Argument, ...]:
         """The arguments in order, from the dataclass fields."""
         found = _ARGUMENTS.get(cls)
@@ -293,6 +299,7 @@ class Operator:
         raise Refusal("A0401", f"{self.word} takes a {wanted}, but here {comes} {shape.describe()}", help)
 
 
+_set_arguments: Callable[[Operator, dict[str, Constant]], None] = vars(Operator)["__dict__"].__set__
 _ARGUMENTS: dict[type[Operator], tuple[Argument, ...]] = {}
 _WORDS: dict[str, type[Operator]] = {}
 
@@ -357,13 +364,8 @@ def spatial(word: str, shape: Shape, **arguments: Axes) -> list[tuple[Dim, ...]]
     return found
 
 
-def replace(op: Operator, **changes: object) -> Operator:
-    """A copy with other arguments."""
-    return dataclasses.replace(op, **changes)  # type: ignore[type-var]
-
-
 __all__ = [
     "MISSING", "Argument", "Axes", "Callable", "Grid", "Operator", "Refusal", "Slot", "Tensor", "Tool", "TorchCall",
-    "TorchForm", "Work", "attribute", "axes", "find_operator", "flag", "operator", "operators", "position", "replace",
-    "spatial", "switch", "tied", "value",
+    "TorchForm", "Work", "attribute", "axes", "find_operator", "flag", "operator", "operators", "position", "spatial",
+    "switch", "tied", "value",
 ]  # fmt: skip
