@@ -10,6 +10,7 @@ from .api import Project
 from .diagnostics import Collector, Diagnostic, SpecError
 from .elaborate.unreached import check_unreached
 from .ir.graph import Network
+from .ir.initial import check_rows
 from .ir.keys import state_keys
 from .ir.shapes import Constant
 from .ir.weights import check_dialects
@@ -63,9 +64,10 @@ def check_project(project: Project) -> Checked:
     if len(networks) == len(seen):
         for diagnostic in check_dialects(networks):
             collector.add(diagnostic)
+    undone = _check_rows(networks, project, collector) if len(networks) == len(seen) else []
     found: list[Diagnostic] = []
     if networks and all(d.code == "A0702" for d in collector.diagnostics):
-        found = warnings(project.spec, networks, project.reached)
+        found = _in_order([*warnings(project.spec, networks, project.reached), *undone])
     return Checked(
         project.spec.network,
         len(seen),
@@ -91,6 +93,21 @@ def _check_keys(network: Network, collector: Collector) -> None:
     except SpecError as error:
         if any(d.code != "A0801" for d in error.diagnostics):
             _take(error, collector)
+
+
+def _check_rows(networks: Sequence[Network], project: Project, collector: Collector) -> list[Diagnostic]:
+    """Report rows of `init` that speak of nothing; returned are warnings of those that later rows undo."""
+    spec = project.spec
+    if not any(row.span.file.name == spec.file.name for row in spec.inits):
+        return []
+    try:
+        with limits.raised(places=min(_MOST_PLACES, limits.of("places"))):
+            mistakes, undone = check_rows(networks, spec.file.name)
+    except SpecError:  # two arrays of one name, or more than can be listed: reported, or nothing to say
+        return []
+    for diagnostic in mistakes:
+        collector.add(diagnostic)
+    return undone
 
 
 def _choices(project: Project, collector: Collector) -> list[dict[str, Constant]]:

@@ -165,7 +165,7 @@ Expr = (
     | Not
 )
 
-FUNCTIONS = ("min", "max", "ceil", "floor", "round", "sqrt", "divisible")
+FUNCTIONS = ("min", "max", "ceil", "floor", "round", "sqrt", "log", "divisible")
 
 
 def _each(value: object, change: Callable[[Expr], Expr]) -> object:

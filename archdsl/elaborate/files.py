@@ -130,6 +130,7 @@ def merge(base: Spec, own: Spec) -> Spec:
         layers=layers,
         uses={**base.uses, **own.uses},
         names={**base.names, **own.names},
+        inits=(*base.inits, *own.inits),
     )
 
 
@@ -149,7 +150,7 @@ def _check_parameters(base: Spec, own: Spec) -> None:
     """Refuse a parameter that nothing in either file can know of."""
     columns = {name for table in base.tables.values() for name in table.names}
     for name, span in own.parameter_spans.items():
-        if not _adds(own) and name not in base.parameters and name not in columns:
+        if not (_adds(own) or own.inits) and name not in base.parameters and name not in columns:
             known = [*base.parameters, *columns]
             fail("A0205", f"the file it extends has no parameter `{name}`", span, did_you_mean(name, known))
 
@@ -157,7 +158,7 @@ def _check_parameters(base: Spec, own: Spec) -> None:
 def _check_overrides(base: Spec, own: Spec) -> None:
     """Refuse what nothing mentions and is close to something of the file extended that it was to replace."""
     pieces = (own.layers, *own.definitions.values(), *own.changes.values(), *own.inputs.values(), *own.uses.values())
-    cells = (*own.parameters.values(), *own.defaults.values(), *own.tables.values(), *own.names.values())
+    cells = (*own.parameters.values(), *own.defaults.values(), *own.tables.values(), *own.names.values(), *own.inits)
     heads = {table.names[0] for table in own.tables.values() if table.names}
     mentioned = Mentions().of((*pieces, *cells)) | heads
 

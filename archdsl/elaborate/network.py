@@ -31,7 +31,7 @@ class Elaborator(Session):
         self.sizes = known_sizes(file, at) if at else {}
         self.claiming = spec if _is_own_choice(spec, overrides) else None
         root = self.whole(file, tuple(input_shapes(file, at).values()), None, spec_span(spec))
-        return Network(
+        network = Network(
             spec.network,
             spec.source,
             {n: v for n, v in file.scope.names.items() if n in spec.parameters},
@@ -41,6 +41,12 @@ class Elaborator(Session):
             spec.file.name,
             self.outputs,
         )
+        if spec.inits:
+            from .inits import check_inits
+
+            for diagnostic in check_inits(network, spec):
+                self.report(diagnostic)
+        return network
 
     def opened(self, file: File) -> None:
         """Report what is wrong with a default, whether its layer is used or not."""

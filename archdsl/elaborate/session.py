@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from .. import limits
 from ..diagnostics import Collector, Diagnostic, Label, Span, SpecError, did_you_mean, fail
 from ..ir.evaluate import Bound, Env
-from ..ir.graph import Instance, Scope
+from ..ir.graph import Init, Instance, Scope
 from ..ir.operator import find_operator, operators
 from ..ir.shapes import Constant, Grid, Shape
 from ..ops import PLANNED
@@ -121,12 +121,20 @@ class Session(ABC):
         key = (id(spec), tuple((n, fingerprint(v)) for n, v in sorted(overrides.items(), key=lambda kv: kv[0])))
         if key not in self._files:
             parameters = Parameters(spec, overrides, spans or {})
-            scope = Scope(spec.file.name, spec.network, spec.source, parameters.all())
+            names = parameters.all()
+            rows = self._initial(spec, names) if spec.inits else ()
+            scope = Scope(spec.file.name, spec.network, spec.source, names, rows)
             grids = {n: Grid(n, m.rows) for n, m in spec.maps.items()}
             _check_words(spec)
             self._files[key] = File(spec, scope, parameters, grids)
             self.opened(self._files[key])
         return self._files[key]
+
+    def _initial(self, spec: Spec, names: Mapping[str, Constant]) -> tuple[Init, ...]:
+        from .inits import initial_rows
+
+        env = Env({n: Bound(v) for n, v in names.items()}, lambda word: knows_word(spec, word))
+        return initial_rows(spec, env, self.take)
 
     # -- diagnostics
 

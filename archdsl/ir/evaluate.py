@@ -259,9 +259,20 @@ def _function(expr: ex.Expr, env: Env) -> Constant:
         fail("A0306", f"`{expr.name}` takes {wanted[0]} number{'s' * (wanted[0] > 1)}, not {len(args)}", expr.span)
     if expr.name == "sqrt" and not isinstance(args[0], Poly) and args[0] < 0:
         fail("A0306", "the root of a negative number", expr.span)
+    if expr.name == "log":
+        return _logarithm(args[0], expr.span)
     if expr.name == "divisible" and compare_numbers("<=", args[1], 0) is not False:
         fail("A0306", "`divisible` needs a divisor above 0", expr.span)
     return apply(expr.name, args)
+
+
+def _logarithm(value: Value, span: Span | None) -> Value:
+    """The natural logarithm of a number, as near as a float comes."""
+    if isinstance(value, Poly):
+        fail("A0306", "the logarithm of a size that is known only when the network runs", span)
+    if value <= 0:
+        fail("A0306", "the logarithm of a number that is not above 0", span)
+    return normal(Fraction(math.log(value)))
 
 
 def apply(name: str, args: list[Value]) -> Value:

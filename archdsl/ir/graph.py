@@ -17,6 +17,8 @@ from .nodes import (
     Choice,
     Claim,
     Dialect,
+    Fill,
+    Init,
     Instance,
     Invoke,
     Join,
@@ -111,7 +113,7 @@ def _listed(names: list[str]) -> str:
 
 
 __all__ = [
-    "Arm", "Body", "Choice", "Claim", "Dialect", "Instance", "Invoke", "Join", "Label", "Layer", "Level", "Line",
+    "Arm", "Body", "Choice", "Claim", "Dialect", "Fill", "Init", "Instance", "Invoke", "Join", "Label", "Layer", "Level", "Line",
     "Look", "Names", "Network", "NoSuchPlaceError", "Node", "Place", "Repeat", "Residual", "Reuse", "Run", "Scope",
     "Shape", "SideOutput",
 ]  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
+from .initial import Target, known_fill
 from .json_codec import (
     BOOL,
     INT,
@@ -36,6 +37,8 @@ from .nodes import (
     Choice,
     Claim,
     Dialect,
+    Fill,
+    Init,
     Instance,
     Invoke,
     Join,
@@ -51,6 +54,7 @@ from .nodes import (
     Scope,
     SideOutput,
 )  # fmt: skip
+from .rename import RuleError
 from .shapes import Constant
 
 SCHEMA = "archdsl-ir/1"
@@ -184,7 +188,46 @@ _NODE = one_record(
         "look": (Look, {"path": _SEGMENTS, "output": INT, "span": SPAN}),
     },
 )
-SCOPE = record(Scope, {"file": TEXT, "title": TEXT, "source": TEXT, "names": NAMES})
+_FILL = record(
+    Fill,
+    {
+        "part": optional(one_of("a part", "weight", "bias")),
+        "scheme": TEXT,
+        "words": tuple_of(NAME),
+        "numbers": pairs(NAME, CONSTANT),
+        "expressions": _WRITTEN,
+        "span": SPAN,
+    },
+)
+
+
+def _read_init(r: Reader, value: Json) -> Init:
+    row: Init = _INIT.read(r, value)
+    for problem in (known_fill(fill) for fill in row.fills):
+        if problem is not None:
+            wrong(problem)
+    for target in row.targets:
+        try:
+            Target(target)
+        except RuleError as error:
+            wrong(str(error))
+    return row
+
+
+_INIT = record(
+    Init,
+    {
+        "targets": tuple_of(TEXT, 1),
+        "fills": tuple_of(_FILL, 1),
+        "module": optional(NAME),
+        "test": optional(EXPRESSION),
+        "taken": BOOL,
+        "spans": tuple_of(SPAN),
+        "span": SPAN,
+    },
+)
+INITS = tuple_of(Codec(_INIT.write, _read_init))
+SCOPE = record(Scope, {"file": TEXT, "title": TEXT, "source": TEXT, "names": NAMES, "inits": INITS})
 INSTANCE = record(
     Instance,
     {

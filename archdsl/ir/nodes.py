@@ -219,6 +219,31 @@ Body = tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Fill:
+    """How arrays begin: a scheme of `ir.initial`, its words and numbers. `part` is weight, bias, or not said."""
+
+    part: str | None
+    scheme: str
+    words: tuple[str, ...] = ()
+    numbers: tuple[tuple[str, Constant], ...] = ()
+    expressions: tuple[tuple[str, Expr], ...] = ()
+    span: Span | None = _span()
+
+
+@dataclass(frozen=True, slots=True)
+class Init:
+    """A row of `init`, inside the calls of `module` or everywhere; `taken` False: its condition does not hold."""
+
+    targets: tuple[str, ...]
+    fills: tuple[Fill, ...]
+    module: str | None = None
+    test: Expr | None = None
+    taken: bool = True
+    spans: tuple[Span | None, ...] = field(default=(), compare=False, repr=False)
+    span: Span | None = _span()
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
     """One file with its parameters bound."""
 
@@ -226,6 +251,7 @@ class Scope:
     title: str
     source: str
     names: Names = field(hash=False)
+    inits: tuple[Init, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -39,7 +39,7 @@ class Mentioned:
         cells = [*spec.parameters.values(), *(c for table in spec.tables.values() for row in table.rows for c in row)]
         self.roots = frozenset(
             name
-            for root in (spec.layers, *spec.inputs.values(), *spec.defaults.values(), *_links(spec))
+            for root in (spec.layers, *spec.inputs.values(), *spec.defaults.values(), *spec.inits, *_links(spec))
             for name in mentions(root)
         ) | frozenset(name for cell in cells for name in _cell(cell))
         self.live = set(self.roots)

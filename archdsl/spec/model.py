@@ -178,6 +178,7 @@ class Spec:
     layers: t.Block | None = None
     changes: dict[str, t.Changes] = field(default_factory=dict[str, t.Changes])
     names: dict[str, Names] = field(default_factory=dict[str, Names])
+    inits: tuple[t.Init, ...] = ()
 
 
 _ARGUMENTS = _tuple_of(cs.is_instance_schema(t.Argument))
@@ -233,6 +234,7 @@ _SCHEMAS: dict[type, Callable[[], CoreSchema]] = {
         layers=cs.nullable_schema(cs.is_instance_schema(t.Block)),
         changes=_dict_of(cs.str_schema(), t.Changes),
         names=_dict_of(_IDENTIFIER, Names),
+        inits=_tuple_of(cs.is_instance_schema(t.Init)),
     ),
 }
 

@@ -15,6 +15,7 @@ from ..syntax.parse import (
     parse_body,
     parse_changes,
     parse_expression,
+    parse_inits,
     parse_renames,
     parse_shape,
     parse_signature,
@@ -139,6 +140,9 @@ class _Reader:
             where = match[1]
             span = section.heading.span.last(len(where))
         self.found["changes"][where] = replace(parse_changes(_text(section)), span=span)
+
+    def _init(self, section: Section) -> None:
+        self.found["inits"] = parse_inits(_text(section))
 
     def _names(self, section: Section) -> None:
         name, content = _heading(section), _text(section)

@@ -169,6 +169,20 @@ def align_arrows(rows: Sequence[Row]) -> None:
                 row.code = f"{pattern.ljust(width)} -> {replacement}"
 
 
+def align_colons(rows: Sequence[Row]) -> None:
+    """The colons of `init` rows that follow each other in one scope are followed by one column of recipes."""
+
+    def scope(row: Row) -> tuple[bool, int]:
+        return ": " in row.code and not row.code.startswith("in "), row.indent
+
+    for (is_row, _), group in groupby(rows, scope):
+        if is_row:
+            split = [(row, *row.code.split(": ", 1)) for row in group]
+            width = max(len(targets) for _, targets, _ in split)
+            for row, targets, recipe in split:
+                row.code = f"{f'{targets}:'.ljust(width + 1)} {recipe}"
+
+
 # ---- tables and maps ------------------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from .parse import (
     parse_body,
     parse_changes,
     parse_expression,
+    parse_inits,
     parse_renames,
     parse_shape,
     parse_signature,
@@ -66,6 +67,8 @@ def _content(section: Section) -> object:
             return parse_body(content)
         case "changes":
             return parse_changes(content)
+        case "init":
+            return parse_inits(content)
         case "names":
             return AS_WRITTEN if content.text.strip() == AS_WRITTEN else parse_renames(content)
         case _:

@@ -34,7 +34,7 @@ _SHOW: dict[str, Callable[[str], str]] = {
     "input": lambda text: spacing.line(text, "shape"),
 }
 # Where comments stand at least, where it is not with the facts.
-_LEAST = {"table": 0, "map": 0, "names": KEY_COMMENT_COLUMN}
+_LEAST = {"table": 0, "map": 0, "names": KEY_COMMENT_COLUMN, "init": KEY_COMMENT_COLUMN}
 # What YAML reads as it is written: in a block, and between braces.
 _PLAIN = re.compile(r"(?![.]{3}(?: |$))(?:[\w(./+~^$]|-(?=[\w.(]))(?:(?!: | #).)*(?<!:)")
 _FLOW_PLAIN = re.compile(r"(?:[\w(./+~^$]|-(?=[\w.(]))[^,:#\[\]{}\"']*")
@@ -162,6 +162,10 @@ def _rows(keyword: str, lines: Sequence[str]) -> list[Row]:
             return [Row(code=AS_WRITTEN)]
         found = rows.body_rows(lines, "renames")
         rows.align_arrows(found)
+        return found
+    if keyword == "init":
+        found = rows.body_rows(lines, "inits")
+        rows.align_colons(found)
         return found
     found = rows.body_rows(lines, "changes" if keyword == "changes" else "body")
     rows.align_numbers(found)

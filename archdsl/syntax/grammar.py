@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from pathlib import Path
 
-STARTS = ["body", "signature", "shape", "defaults", "renames", "changes", "sum", "test", "label"]
+STARTS = ["body", "signature", "shape", "defaults", "renames", "inits", "changes", "sum", "test", "label"]
 FILE = "grammar.tables"
 DRIVER_FILE = "grammar.json"
 FOLDER = Path(__file__).parent

@@ -50,6 +50,12 @@ def parse_renames(fragment: Fragment) -> tuple[t.Rename | t.RenameScope, ...]:
     return tuple(build.rename(child) for child in trees(build.parse("renames")))
 
 
+def parse_inits(fragment: Fragment) -> tuple[t.Init, ...]:
+    """An `init` section."""
+    build = _Builder(fragment)
+    return tuple(row for child in trees(build.parse("inits")) for row in build.inits(child))
+
+
 def parse_changes(fragment: Fragment) -> t.Changes:
     """A `changes` section."""
     build = _Builder(fragment)
@@ -245,6 +251,41 @@ class _Builder(ExpressionBuilder):
             _joined(pattern), _joined(replacement), isinstance(transposed, Token), self.span(pattern), self.span(node)
         )
 
+    def inits(self, node: Tree) -> list[t.Init]:
+        if node.data != "within":
+            return [self.init(node, None)]
+        module, *rows = node.children
+        return [self.init(row, token_of(module)) for row in rows if isinstance(row, Tree)]
+
+    def init(self, node: Tree, module: Token | None) -> t.Init:
+        *children, test = node.children
+        targets = [child for child in children if isinstance(child, Token)]
+        return t.Init(
+            None if module is None else str(module),
+            tuple(str(target) for target in targets),
+            tuple(self.fill(child) for child in children if isinstance(child, Tree)),
+            self.maybe(test, self.expr),
+            None if module is None else self.span(module),
+            tuple(self.span(target) for target in targets),
+            self.span(node),
+        )
+
+    def fill(self, node: Tree) -> t.Fill:
+        array, word, *pieces = node.children
+        return t.Fill(
+            None if absent(array) else str(array),
+            str(word),
+            tuple(self.piece(piece) for piece in pieces if not absent(piece)),
+            self.span(word),
+            self.span(node),
+        )
+
+    def piece(self, node: ParseNode) -> ex.Expr | tuple[ex.Expr, ex.Expr]:
+        if isinstance(node, Tree) and node.data == "upto":
+            low, high = (self.expr(child) for child in node.children)
+            return low, high
+        return self.expr(node)
+
     def changes(self, node: Tree) -> t.Changes:
         *changes, facts = node.children
         found: list[t.Change] = []
@@ -289,6 +330,6 @@ def _label_of(statement: t.Statement) -> ex.Path | None:
 
 
 __all__ = [
-    "parse_arguments", "parse_body", "parse_changes", "parse_expression", "parse_renames", "parse_shape",
+    "parse_arguments", "parse_body", "parse_changes", "parse_expression", "parse_inits", "parse_renames", "parse_shape",
     "parse_signature",
 ]  # fmt: skip

@@ -28,6 +28,7 @@ HEADINGS = {
     "def": "signature",
     "layers": "none",
     "changes": "in",
+    "init": "none",
     "names": "name",
 }
 PLANNED = ("operator",)

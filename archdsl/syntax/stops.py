@@ -11,7 +11,7 @@ RESERVED = frozenset({
     "residual", "concat", "add", "mul", "attend", "mixture",
 })  # fmt: skip
 JOINS = ("concat", "add", "mul", "attend")
-FUNCTIONS = ("min", "max", "ceil", "floor", "round", "sqrt", "divisible")
+FUNCTIONS = ("min", "max", "ceil", "floor", "round", "sqrt", "log", "divisible")
 
 
 @dataclass(frozen=True, slots=True)

@@ -329,6 +329,30 @@ class RenameScope:
 
 
 @dataclass(frozen=True, slots=True)
+class Fill:
+    """One recipe of an `init` row: `bias constant 0.5`. `pieces` follow the first word; a pair is a range `low..high`."""
+
+    array: str | None
+    word: str
+    pieces: tuple[Expr | tuple[Expr, Expr], ...]
+    word_span: Span = field(compare=False, repr=False)
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Init:
+    """A row of `init`: what it speaks of, inside the calls of a module or everywhere, and how it is filled."""
+
+    module: str | None
+    targets: tuple[str, ...]
+    fills: tuple[Fill, ...]
+    test: Expr | None
+    module_span: Span | None = field(compare=False, repr=False)
+    target_spans: tuple[Span, ...] = field(compare=False, repr=False)
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One change to a body: `kind` is remove, replace, before or after; `label` is the place."""
 

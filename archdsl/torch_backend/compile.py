@@ -9,9 +9,11 @@ from os import PathLike
 from typing import TYPE_CHECKING
 
 from ..diagnostics import Span, fail
+from ..ir.dialects import rename
 from ..ir.dims import Dim, show
 from ..ir.extent import check_places
 from ..ir.graph import Network
+from ..ir.initial import initial
 from ..ir.relabel import relabelled
 from .emitter import emit_source
 from .folding import inference as without_training
@@ -32,15 +34,18 @@ def emit(network: Network, names: str | None = None, inference: bool = False) ->
     Where torch is installed, the source is run on the meta device and its shapes, keys and arrays are held against the
     network's; a difference is a bug of archdsl and raises RuntimeError rather than being printed.
     """
-    if names is not None:
-        check_places(network.root)
-        network = relabelled(network, names)
     check_places(network.root)
+    fills = {} if inference else initial(network)
+    if names is not None:
+        renamed = rename(network, names) if fills else {}
+        network = relabelled(network, names)
+        fills = {renamed[key][0].key: filled for key, filled in fills.items()}
+        check_places(network.root)
     _refuse_oversized(network)
     folded = without_training(network) if inference else None
     if folded is not None:
         network = folded.network
-    text = emit_source(network, folded)
+    text = emit_source(network, folded, fills)
     if find_spec("torch") is not None:
         from .verify import verify
 

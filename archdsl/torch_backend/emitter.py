@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from .. import expr as ex
@@ -11,6 +11,7 @@ from ..diagnostics import Diagnostic, SpecError
 from ..ir.dims import show
 from ..ir.extent import check_places
 from ..ir.graph import Instance, Invoke, Layer, Network, Node
+from ..ir.initial import Filled, expressions, silent
 from ..ir.operator import Refusal
 from ..ir.shapes import Constant, Listed, Size
 from ..version import __version__
@@ -21,6 +22,7 @@ from .counted import COUNTER
 from .folding import HELPERS, Inference, fold_function
 from .formulas import FEATURES, Formal, NotEmittedError, UnmergeableError, literal
 from .helper_texts import helper_texts
+from .initial import Emission, Initials
 from .members import output_name, variable_name
 from .outline import outlined
 from .pyprint import show as print_module
@@ -47,11 +49,20 @@ class Parameter:
 class Emitter:
     """Emits one network."""
 
-    def __init__(self, network: Network, title: str, inference: Inference | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        title: str,
+        inference: Inference | None = None,
+        fills: Mapping[str, Filled] | None = None,
+    ) -> None:
         self.outline = outlined(network)
         self.root = self.outline.root
         self.network = network
         self.inference = inference
+        self.fills = fills or {}
+        self.endings: dict[int, list[py.Stmt]] = {}
+        """The statements that constructors end with, by the identity of their class's writer."""
         self.used: set[str] = set()
         self.writers: dict[int, ClassWriter] = {}
         self.order: list[ClassWriter] = []
@@ -187,6 +198,10 @@ class Emitter:
     def source(self) -> str:
         """The text of the file."""
         self.writer(self.root)
+        if self.fills:
+            was_level = self.outline.was_level
+            emission = Emission(self.network, self.root, self.order, self.writer, was_level)
+            self.endings = Initials(emission, self.fills).statements()
         functions = tuple(_function(name, body) for name, body in self.functions.items())
         made = tuple(self.class_of(writer) for writer in self.order)
         fold = fold_function(self.inference) if self.inference is not None else None
@@ -201,6 +216,8 @@ class Emitter:
             imports.append(py.ImportFrom("collections", ("OrderedDict",)))
         if typing:
             imports.append(py.ImportFrom("typing", typing))
+        if "math." in mentioned:
+            imports.append(py.Import("math"))
         if "torch." in mentioned:
             imports.append(py.Import("torch"))
         if "F." in mentioned:
@@ -220,7 +237,8 @@ class Emitter:
 
     def chosen(self) -> str:
         """The parameters that made this network."""
-        shown = [f"{n} {_shown(v)}" for n, v in self.network.parameters.items() if n not in self.pinned]
+        hidden = self.pinned | silent(self.network)
+        shown = [f"{n} {_shown(v)}" for n, v in self.network.parameters.items() if n not in hidden]
         return f" with {', '.join(shown)}" if shown else ""
 
     def helper_source(self) -> str:
@@ -248,6 +266,7 @@ class Emitter:
         made = hoisted(tidied(tuple(writer.init), names))
         if not initialised(made):
             made = (py.ExprStmt(py.Call(SUPER)), *made)
+        made = (*made, *tidied(tuple(self.endings.get(id(writer), ())), names))
         init = py.FunctionDef("__init__", (py.Param("self"), *arguments), py.Lit(None), made)
         values = [py.Param(n, py.Name("Tensor")) for n in _entry_variables(writer)]
         returns: py.Expr = py.Name("Tensor")
@@ -321,10 +340,10 @@ def _counted(network: Network) -> str:
     return f": {counts[False]:,} parameters{training}" if any(counts.values()) else ""
 
 
-def emit_source(network: Network, inference: Inference | None = None) -> str:
+def emit_source(network: Network, inference: Inference | None = None, fills: Mapping[str, Filled] | None = None) -> str:
     """The source of a network, or of its form for inference; raises SpecError for what cannot be written yet."""
     try:
-        return _written(network, inference)
+        return _written(network, inference, fills)
     except (NotEmittedError, Refusal, UnmergeableError) as error:
         why = str(error) or "instances of one module differ too much"
         message = f"this network cannot be written as PyTorch source yet: {why}"
@@ -332,13 +351,13 @@ def emit_source(network: Network, inference: Inference | None = None) -> str:
         raise SpecError([Diagnostic("A1001", message, span, help=help)]) from None
 
 
-def _written(network: Network, inference: Inference | None) -> str:
+def _written(network: Network, inference: Inference | None, fills: Mapping[str, Filled] | None) -> str:
     """The source, what `again` asks for written out."""
     openings: frozenset[Opening] = frozenset()
     while True:
         opened = replace(network, root=reopened(network.root, openings))
         try:
-            return Emitter(opened, network.title, inference).source()
+            return Emitter(opened, network.title, inference, fills).source()
         except ReopenError as error:
             if error.opening in openings:
                 what = ".".join(error.opening.path)
@@ -420,6 +439,8 @@ def _pinned(network: Network) -> frozenset[str]:
             label = getattr(node, "label", None)
             if label is not None and label.written is not None:
                 other.update(ex.names_in(label.written))
+    for expression in expressions(network):
+        other.update(ex.names_in(expression))
     return frozenset((numbers & as_width) - other)
 
 

@@ -210,6 +210,15 @@ class ListComp:
 
 
 @dataclass(frozen=True, slots=True)
+class Filtered:
+    """`(name for name in iterable if test)`, which must fit on one line: it is never broken."""
+
+    name: Name
+    iterable: Expr
+    test: Expr
+
+
+@dataclass(frozen=True, slots=True)
 class FString:
     """`f"..."`: text and expressions. The expressions may hold no string, so that no quotes nest."""
 
@@ -231,7 +240,21 @@ def _holds_string(node: object) -> bool:
 
 
 Expr: TypeAlias = (
-    Lit | Name | Attr | Call | Index | Bin | Unary | Compare | BoolOp | IfExp | Tuple | List | ListComp | FString
+    Lit
+    | Name
+    | Attr
+    | Call
+    | Index
+    | Bin
+    | Unary
+    | Compare
+    | BoolOp
+    | IfExp
+    | Tuple
+    | List
+    | ListComp
+    | Filtered
+    | FString
 )
 Target: TypeAlias = Name | Attr | Index | Tuple
 Decorator: TypeAlias = Name | Attr | Call

@@ -142,6 +142,9 @@ def doc(part: Part, level: int) -> Doc:
             return bracket("(", (_items(items), only_comma), ")", level) if items else "()"
         case py.ListComp() as expr:
             return bracket("[", Group(_comprehension(expr)), "]", level)
+        case py.Filtered(name, iterable, test):
+            parts = (bare(name, BARE), doc(_part(iterable, _OR), BARE), doc(_part(test, _OR), BARE))
+            return ("(", parts[0], " for ", parts[0], " in ", parts[1], " if ", parts[2], ")")
 
 
 def _items(items: Sequence[py.Expr | py.Star]) -> Doc:

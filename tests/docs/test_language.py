@@ -5,7 +5,7 @@
     yaml, arch [file=NAME]     a whole spec: every variant can be built and all its facts hold
     layers input=SHAPE         lines of `layers`, the same
     error CODE... [yaml] [file=NAME]   a whole spec with exactly these mistakes
-    text of=analyze|error|keys what archdsl says of the example before it
+    text of=analyze|error|keys|init what archdsl says of the example before it
     sh, python                 run in the folder of the examples with a `file=`
 """
 
@@ -14,13 +14,14 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from archdsl import analyze, build, convert_weights, load, loads
+from archdsl import analyze, build, compile, convert_weights, load, loads
 from archdsl.api import Project
 from archdsl.checking import check_project
 from archdsl.cli import main
@@ -141,6 +142,9 @@ def shown(what: str, example: Fence, folder: Path) -> str:
     net = network(example, folder)
     if what == "keys":
         return "".join(f"{row}\n" for row in keys(net))
+    if what == "init":
+        rows = [row for row in compile(net).splitlines() if re.search(r"nn\.init\.|isinstance\(m", row)]
+        return textwrap.dedent("".join(f"{row}\n" for row in rows))
     assert what == "analyze"
     return analysis_table(analyze(net), width=WIDTH).rstrip("\n") + "\n"
 
