@@ -216,11 +216,12 @@ class Emitter:
             imports.append(py.ImportFrom("collections", ("OrderedDict",)))
         if typing:
             imports.append(py.ImportFrom("typing", typing))
-        if "math." in mentioned:
+        modules = set(re.findall(r"(?<![\w.])(math|torch|F)\.", mentioned))
+        if "math" in modules:
             imports.append(py.Import("math"))
-        if "torch." in mentioned:
+        if "torch" in modules:
             imports.append(py.Import("torch"))
-        if "F." in mentioned:
+        if "F" in modules:
             imports.append(py.Import("torch.nn.functional", "F"))
         imports.append(py.ImportFrom("torch", ("Tensor", "nn")))
         head = print_module(py.Module(self.docstring(), tuple(imports)))

@@ -15,6 +15,7 @@ import pytest
 
 import archdsl
 from archdsl.diagnostics import Diagnostic, SpecError, render
+from archdsl.ir.initial import initial
 from archdsl.ir.names import is_taken
 from archdsl.torch_backend.emitter import emit_source
 
@@ -47,6 +48,9 @@ PLACES = {
     "output": "input: 3x8x8\nlayers:\n  conv 3x3, 4\n  output NAME: conv 3x3, 2\n  relu\n",
     "dialect": "input: 3x8x8\nlayers:\n  c: conv 3x3, 4\nnames NAME:\n  c -> conv\n",
     "new key": "input: 3x8x8\nlayers:\n  c: conv 3x3, 4\nnames other:\n  c -> NAME\n",
+    "row": "input: 3x8x8\nlayers:\n  NAME: conv 3x3, 4\ninit:\n  NAME: normal 0.1\n  NAME.bias: zeros\n",
+    "scheme": "input: 3x8x8\nlayers:\n  conv 3x3, 4\ninit:\n  conv: NAME 0.1\n",
+    "module of rows": "input: 3x8x8\nmodule NAME w:\n  conv 3x3, w\nlayers:\n  NAME 4 -> NAME 5\ninit:\n  in NAME: conv: zeros\n",
     "file used": "use: {b: NAME}\ninput: 3x8x8\nlayers:\n  b\n",
     "file extended": "extends: NAME\n",
     "operator": "input: 3x8x8\nlayers:\n  NAME 3\n",
@@ -84,7 +88,9 @@ class Form:
 def emitted(text: str, names: str | None = None) -> str:
     """The source of a spec; with `names` as that dialect has it."""
     network = archdsl.loads(text)
-    return emit_source(network) if names is None else archdsl.compile(network, names)
+    if names is not None:
+        return archdsl.compile(network, names)
+    return emit_source(network, None, initial(network))
 
 
 @pytest.mark.parametrize("place", PLACES)
