@@ -76,11 +76,11 @@ class Form:
 
     def harmless(self, honest: Form, own: str) -> bool:
         """Whether it does what the source of an honest name does; a member of no Python name is set and got by a text."""
-        by_text = {"add_module", "getattr", "register_parameter", own.rstrip("0123456789")}
+        by_text = {"add_module", "getattr", "register_parameter", "isinstance", "modules", own.rstrip("0123456789")}
         return (
             self.imports == honest.imports
             and self.called <= {*honest.called, *by_text}
-            and self.kinds <= honest.kinds | {ast.Expr}
+            and self.kinds <= honest.kinds | {ast.Expr, ast.For}
             and abs(self.size - honest.size) < 60
         )
 
