@@ -3,8 +3,9 @@
     python benchmarks/differential.py --networks 20000 --twins 5000 --seed 0 --jobs 2 --resume state.json
 
 Every network is given to archdsl as text and held against a module of torch's own layers made from the same plan (see
-tests/differential). A difference is made as small as it gets and kept under tests/cases/differential, where the tests
-replay it. Exit code: 0 no difference, 1 differences, 130 interrupted (`--resume` goes on from the state file).
+tests/differential); a twin has one number changed, a symbolic one leaves sizes of its inputs open. A difference is made as
+small as it gets and kept under tests/cases/differential, where the tests replay it. Exit code: 0 no difference, 1
+differences, 130 interrupted (`--resume` goes on from the state file).
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ sys.path.insert(0, str(ROOT))
 from tests.differential import run  # noqa: E402
 
 CHUNK = 50
+TRIED = {"twins": run.invalid_twin, "symbolic": run.open_sizes}
+KEPT = {"networks": "network", "twins": "twin", "symbolic": "open"}
 Job = tuple[str, int, int, int]
 
 
@@ -36,10 +39,10 @@ def work(job: Job) -> dict[str, Any]:
     begun = time.process_time()
     with run.quiet():
         for seed in range(start, stop):
-            outcome = run.invalid_twin(seed) if what == "twins" else run.network(seed, every)
+            outcome = TRIED[what](seed) if what in TRIED else run.network(seed, every)
             found[outcome.what] += 1
             if outcome.difference is not None:
-                path = run.keep(outcome, seed, what == "twins")
+                path = run.keep(outcome, seed, KEPT[what])
                 kept.append(f"{path.relative_to(ROOT)}: {outcome.difference.kind}")
     return {"job": job, "found": dict(found), "kept": kept, "seconds": time.process_time() - begun}
 
@@ -53,6 +56,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Random networks against torch.")
     parser.add_argument("--networks", type=int, default=1000, help="how many networks (%(default)s)")
     parser.add_argument("--twins", type=int, default=250, help="how many with one number changed (%(default)s)")
+    parser.add_argument(
+        "--symbolic", type=int, default=250, help="how many whose inputs leave sizes open (%(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="the first seed (%(default)s)")
     parser.add_argument("--source-every", type=int, default=1, help="compare the code of one in so many (%(default)s)")
     parser.add_argument("--jobs", type=int, default=1, help="processes (%(default)s)")
@@ -79,10 +85,10 @@ def write(path: Path | None, asked: dict[str, int], done: list[dict[str, Any]]) 
 
 def main() -> int:
     given = arguments()
-    asked = {"networks": given.networks, "twins": given.twins, "seed": given.seed, "source_every": given.source_every}
+    counts = {"networks": given.networks, "twins": given.twins, "symbolic": given.symbolic}
+    asked = {**counts, "seed": given.seed, "source_every": given.source_every}
     done = read(given.resume, asked)
     before = {tuple(d["job"]) for d in done}
-    counts = {"networks": given.networks, "twins": given.twins}
     every = [job for what, count in counts.items() for job in jobs(what, count, given.seed, given.source_every)]
     left = [job for job in every if job not in before]
     begun = time.monotonic()
@@ -107,11 +113,13 @@ def progress(number: int, total: int, seconds: float, done: list[dict[str, Any]]
 def report(given: argparse.Namespace, done: list[dict[str, Any]], seconds: float) -> int:
     print(file=sys.stderr)
     kept = [line for d in done for line in d["kept"]]
-    for what, count in (("networks", given.networks), ("twins", given.twins)):
+    for what, count in (("networks", given.networks), ("twins", given.twins), ("symbolic", given.symbolic)):
         found: Counter[str] = Counter()
         for d in done:
             if d["job"][0] == what:
                 found.update(d["found"])
+        if not count:
+            continue
         print(f"{sum(found.values())} {what}, seeds {given.seed} to {given.seed + count - 1}")
         for outcome, times in found.most_common():
             print(f"  {times:6} {outcome}")

@@ -16,6 +16,7 @@ from .compare import Difference, compare
 from .generate import plan
 from .reference import Plan
 from .shrink import shrink
+from .symbolic import compare_symbolic, opened
 from .twins import judge, twin
 from .write import spec
 
@@ -66,10 +67,19 @@ def invalid_twin(seed: int) -> Outcome:
     return Outcome("nothing to change")
 
 
+def open_sizes(seed: int) -> Outcome:
+    """One random network whose inputs leave sizes open."""
+    made = plan(seed)
+    what, found = compare_symbolic(made, seed)
+    return Outcome(what, found, made if found is not None else None)
+
+
 def replay(case: dict[str, Any]) -> Difference | None:
     """A stored case once more. One that is `unwritten` has no code yet, and must be refused as that."""
     if case["twin"]:
         return judge(case["plan"])[1]
+    if case.get("open") is not None:
+        return compare_symbolic(case["plan"], case["open"])[1]
     found = compare(case["plan"], source=True, meta=True)
     if not case.get("unwritten"):
         return found
@@ -77,29 +87,32 @@ def replay(case: dict[str, Any]) -> Difference | None:
     return None if refused else Difference("written", "there is code for this now: it is no longer `unwritten`")
 
 
-def smaller(outcome: Outcome, is_twin: bool) -> Plan:
+def smaller(outcome: Outcome, what: str, seed: int) -> Plan:
     """The plan of a difference as small as it gets."""
     wanted, made = outcome.difference, outcome.plan
     assert wanted is not None
     assert made is not None
-    again: Callable[[Plan], Difference | None] = (
-        (lambda p: judge(p)[1]) if is_twin else (lambda p: compare(p, source=True))
-    )
-    return shrink(made, lambda p: (found := again(p)) is not None and found.kind == wanted.kind)
+    again: dict[str, Callable[[Plan], Difference | None]] = {
+        "network": lambda p: compare(p, source=True),
+        "twin": lambda p: judge(p)[1],
+        "open": lambda p: compare_symbolic(p, seed)[1],
+    }
+    return shrink(made, lambda p: (found := again[what](p)) is not None and found.kind == wanted.kind)
 
 
-def keep(outcome: Outcome, seed: int, is_twin: bool, folder: Path = CASES) -> Path:
-    """Write a difference, made small, as a case. The spec stands in it for people to read."""
+def keep(outcome: Outcome, seed: int, what: str, folder: Path = CASES) -> Path:
+    """Write a difference, made small, as a case. The spec stands in it for people to read. `what`: network, twin, open."""
     assert outcome.difference is not None
-    made = smaller(outcome, is_twin)
-    path = folder / f"{'twin' if is_twin else 'network'}-{seed}.json"
-    write_case(path, made, is_twin, f"seed {seed}, {outcome.difference.kind}")
+    made = smaller(outcome, what, seed)
+    path = folder / f"{what}-{seed}.json"
+    write_case(path, made, what == "twin", f"seed {seed}, {outcome.difference.kind}", seed if what == "open" else None)
     return path
 
 
-def write_case(path: Path, made: Plan, is_twin: bool, why: str) -> None:
-    """Write a plan as a case."""
-    case = {"why": why, "twin": is_twin, "spec": spec(made).splitlines(), "plan": made}
+def write_case(path: Path, made: Plan, is_twin: bool, why: str, open_by: int | None = None) -> None:
+    """Write a plan as a case; `open_by` is the seed by which sizes of its inputs are left open."""
+    text = spec(made if open_by is None else opened(made, open_by)[0])
+    case = {"why": why, "twin": is_twin, "open": open_by, "spec": text.splitlines(), "plan": made}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(case, indent=1) + "\n")
 

@@ -7,6 +7,7 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,14 @@ from ..differential.compare import compare
 from ..differential.coverage import missing, unknown
 from ..differential.generate import plan
 from ..differential.reference import walk
-from ..differential.run import cases, invalid_twin, network, quiet, replay
+from ..differential.run import cases, invalid_twin, network, open_sizes, quiet, replay
 from ..differential.shrink import shrink
+from ..differential.symbolic import compare_symbolic
 from ..differential.words import WORDS
 from ..differential.write import spec
 
 SEEDS = range(1_000_000, 1_000_240)
+OPEN = range(3_000_000, 3_000_080)
 TWINS = range(2_000_000, 2_000_100)
 GROUP = 40
 
@@ -49,6 +52,16 @@ def test_twins() -> None:
         assert outcome.difference is None, f"seed {seed}: {outcome.difference}\n{outcome.plan and spec(outcome.plan)}"
         found[outcome.what] += 1
     assert min(found["refused"], found["accepted"]) > 20, found
+
+
+def test_open_sizes() -> None:
+    """Formulas evaluated at two choices of sizes, and code for both."""
+    found: Counter[str] = Counter()
+    for seed in OPEN:
+        outcome = open_sizes(seed)
+        assert outcome.difference is None, f"seed {seed}: {outcome.difference}"
+        found[outcome.what] += 1
+    assert found["equal at 2 choices of sizes"] > len(OPEN) // 3, found
 
 
 @pytest.mark.parametrize("path", cases(), ids=lambda p: p.stem)
@@ -137,6 +150,22 @@ def test_wrong_multiply_adds_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
     true = Conv.macs
     assert wrong(monkeypatch, "conv", "macs", lambda s, i, o: true(s, i, o) + 1) == "multiply-adds of conv"
+
+
+def test_a_wrong_formula_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is right at the sizes of the plan."""
+    from archdsl.ops.pool import MaxPool
+
+    plan = copy.deepcopy(SMALL)
+    plan["inputs"]["input"][1] = [3, 8, 10]
+    plan["body"].append({"is": "layer", "word": "maxpool", "args": {"size": 2}, "label": None})
+    assert compare_symbolic(plan, 1) == ("equal at 2 choices of sizes", None)
+    true = MaxPool.output
+    monkeypatch.setattr(MaxPool, "output", lambda s, x: replace(true(s, x), dims=(*true(s, x).dims[:-1], 2)))
+    what, found = compare_symbolic(plan, 1)
+    assert what == "different"
+    assert found is not None
+    assert found.kind == "open sizes: shape of maxpool"
 
 
 def test_wrong_code_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
