@@ -267,13 +267,13 @@ class Attention(Operator):
         whole = shape.grid or shape.dims
         square = shape.grid is not None and len(whole) == 2 and whole[0] == whole[1]
         numbers = [axes(v, 2) for v in (self.window, self.shift) if v is not None]
-        other = self.mask or self.causal or self.scale is not None or self.dropout or self.cosine
-        if other or not self.relative or self.window is None or self.kv_heads not in (None, self.heads):
+        other = self.mask or self.causal or self.scale is not None or self.dropout or (self.cosine and not self.bias)
+        if other or self.relative == self.cosine or self.window is None or self.kv_heads not in (None, self.heads):
             return general
         if not square or any(a != b for a, b in numbers):
             return general
         made = call(
-            "WindowAttention",
+            "CosineWindowAttention" if self.cosine else "WindowAttention",
             *args,
             size=(None, slot(whole[0])),
             window=(None, slot(numbers[0][0], "window")),

@@ -22,7 +22,7 @@ from ..ir.operator import (
     spatial,
 )  # fmt: skip
 from ..ir.reach import GLOBAL, HERE, Reach, Window, reach_of, window
-from ..ir.shapes import Constant, Shape, Size
+from ..ir.shapes import Constant, Listed, Shape, Size
 from .formula import call, half, listed, name, size, slot
 from .windows import each_axis, same_padding, windows, windows_up, written_out
 
@@ -155,18 +155,28 @@ class _Pool(Operator):
         if self.word == "avgpool":
             keywords["count_include_pad"] = (True, slot(padding == 0 and not hanging))
         window = slot(size(kernel), "size")
-        own = listed(kernel, "size")
-        step = own.value, listed(stride, keywords["stride"][1].source)
-        any_size = TorchForm(
-            module=call(f"Same{self.torch_name}{rank}d", own, stride=step),
-            function=call(f"same_{self.function_name}{rank}d", own, stride=step),
-        )
+        any_size = self._any_size(rank, listed(kernel, "size"), listed(stride, keywords["stride"][1].source))
         if not symmetric or (self.same and _larger(self.word, shape, kernel)):
             return any_size
         return TorchForm(
             module=call(f"nn.{self.torch_name}{rank}d", window, **keywords),
             function=call(f"F.{self.function_name}{rank}d", window, **keywords),
             general=any_size if self.same else None,
+        )
+
+    def _any_size(self, rank: int, kernel: Slot, stride: Slot) -> TorchForm:
+        """The form of `same` for maps of every size: windows alike on all axes, which most are, or any."""
+        module, function = f"Same{self.torch_name}{rank}d", f"same_{self.function_name}{rank}d"
+        step = kernel.value, stride
+        general = TorchForm(
+            module=call(f"General{module}", kernel, stride=step),
+            function=call(f"general_{function}", kernel, stride=step),
+        )
+        if isinstance(kernel.value, Listed) or isinstance(stride.value, Listed):
+            return general
+        always = None, stride
+        return TorchForm(
+            module=call(module, kernel, stride=always), function=call(function, kernel, stride=always), general=general
         )
 
 

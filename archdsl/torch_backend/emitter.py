@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from .. import expr as ex
 from ..diagnostics import Diagnostic, SpecError
@@ -522,6 +523,8 @@ def _shown(value: Constant) -> str:
         return "yes" if value else "no"
     if isinstance(value, Size):
         return repr(value)
+    if isinstance(value, Fraction) and Fraction(f"{float(value):g}") == value:
+        return f"{float(value):g}"
     return value if isinstance(value, str) else show(value) if isinstance(value, int) else str(value)
 
 

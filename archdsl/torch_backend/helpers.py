@@ -297,6 +297,33 @@ class SameTableConv3d(TableConv3d):
         return self._conv_forward(F.pad(input, pads), kernels, self.bias)
 
 
+def same_pads(x: Tensor, kernel_size: int, stride: int) -> list[int]:
+    """What F.pad needs for ceil(size / stride) windows; the odd one goes to the end."""
+    pads: list[int] = []
+    for n in x.shape[2:]:
+        last = (n - 1) // stride * stride  # where the last window begins
+        total = max(last + kernel_size - n, 0)
+        pads = [total // 2, total - total // 2] + pads
+    return pads
+
+
+def same_max_pool2d(x: Tensor, kernel_size: int, stride: int) -> Tensor:
+    """Max pooling with ceil(size / stride) places; padding is never the maximum."""
+    pads = same_pads(x, kernel_size, stride)
+    return F.max_pool2d(F.pad(x, pads, value=-torch.inf), kernel_size, stride)
+
+
+class SameMaxPool2d(nn.Module):
+    """Max pooling with ceil(size / stride) places (TensorFlow's 'same')."""
+
+    def __init__(self, kernel_size: int, stride: int) -> None:
+        super().__init__()
+        self.kernel_size, self.stride = kernel_size, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return same_max_pool2d(x, self.kernel_size, self.stride)
+
+
 def same_windows(
     x: Tensor, kernel: int | list[int], stride: int | list[int] | None
 ) -> tuple[list[int], list[int], list[int]]:
@@ -307,7 +334,7 @@ def same_windows(
     return size, step, same_padding(list(x.shape[2:]), size, step, [1] * axes)
 
 
-def same_max_pool2d(
+def general_same_max_pool2d(
     x: Tensor,
     kernel_size: int | list[int],
     stride: int | list[int] | None = None,
@@ -317,27 +344,7 @@ def same_max_pool2d(
     return F.max_pool2d(F.pad(x, pads, value=-torch.inf), size, step)
 
 
-def same_max_pool1d(
-    x: Tensor,
-    kernel_size: int | list[int],
-    stride: int | list[int] | None = None,
-) -> Tensor:
-    """Max pooling with ceil(size / stride) places; padding is never the maximum."""
-    size, step, pads = same_windows(x, kernel_size, stride)
-    return F.max_pool1d(F.pad(x, pads, value=-torch.inf), size, step)
-
-
-def same_max_pool3d(
-    x: Tensor,
-    kernel_size: int | list[int],
-    stride: int | list[int] | None = None,
-) -> Tensor:
-    """Max pooling with ceil(size / stride) places; padding is never the maximum."""
-    size, step, pads = same_windows(x, kernel_size, stride)
-    return F.max_pool3d(F.pad(x, pads, value=-torch.inf), size, step)
-
-
-class SameMaxPool2d(nn.Module):
+class GeneralSameMaxPool2d(nn.Module):
     """Max pooling with ceil(size / stride) places (TensorFlow's 'same')."""
 
     def __init__(
@@ -349,40 +356,28 @@ class SameMaxPool2d(nn.Module):
         self.kernel_size, self.stride = kernel_size, stride
 
     def forward(self, x: Tensor) -> Tensor:
-        return same_max_pool2d(x, self.kernel_size, self.stride)
+        return general_same_max_pool2d(x, self.kernel_size, self.stride)
 
 
-class SameMaxPool1d(nn.Module):
-    """Max pooling with ceil(size / stride) places (TensorFlow's 'same')."""
+def same_avg_pool2d(x: Tensor, kernel_size: int, stride: int) -> Tensor:
+    """Average pooling with ceil(size / stride) places; padding is not averaged."""
+    pads = same_pads(x, kernel_size, stride)
+    real = F.avg_pool2d(F.pad(torch.ones_like(x[:1, :1]), pads), kernel_size, stride)
+    return F.avg_pool2d(F.pad(x, pads), kernel_size, stride) / real
 
-    def __init__(
-        self,
-        kernel_size: int | list[int],
-        stride: int | list[int] | None = None,
-    ) -> None:
+
+class SameAvgPool2d(nn.Module):
+    """Average pooling with ceil(size / stride) places (TensorFlow's 'same')."""
+
+    def __init__(self, kernel_size: int, stride: int) -> None:
         super().__init__()
         self.kernel_size, self.stride = kernel_size, stride
 
     def forward(self, x: Tensor) -> Tensor:
-        return same_max_pool1d(x, self.kernel_size, self.stride)
+        return same_avg_pool2d(x, self.kernel_size, self.stride)
 
 
-class SameMaxPool3d(nn.Module):
-    """Max pooling with ceil(size / stride) places (TensorFlow's 'same')."""
-
-    def __init__(
-        self,
-        kernel_size: int | list[int],
-        stride: int | list[int] | None = None,
-    ) -> None:
-        super().__init__()
-        self.kernel_size, self.stride = kernel_size, stride
-
-    def forward(self, x: Tensor) -> Tensor:
-        return same_max_pool3d(x, self.kernel_size, self.stride)
-
-
-def same_avg_pool2d(
+def general_same_avg_pool2d(
     x: Tensor,
     kernel_size: int | list[int],
     stride: int | list[int] | None = None,
@@ -393,29 +388,7 @@ def same_avg_pool2d(
     return F.avg_pool2d(F.pad(x, pads), size, step) / F.avg_pool2d(real, size, step)
 
 
-def same_avg_pool1d(
-    x: Tensor,
-    kernel_size: int | list[int],
-    stride: int | list[int] | None = None,
-) -> Tensor:
-    """Average pooling with ceil(size / stride) places; padding is not averaged."""
-    size, step, pads = same_windows(x, kernel_size, stride)
-    real = F.pad(torch.ones_like(x[:1, :1]), pads)
-    return F.avg_pool1d(F.pad(x, pads), size, step) / F.avg_pool1d(real, size, step)
-
-
-def same_avg_pool3d(
-    x: Tensor,
-    kernel_size: int | list[int],
-    stride: int | list[int] | None = None,
-) -> Tensor:
-    """Average pooling with ceil(size / stride) places; padding is not averaged."""
-    size, step, pads = same_windows(x, kernel_size, stride)
-    real = F.pad(torch.ones_like(x[:1, :1]), pads)
-    return F.avg_pool3d(F.pad(x, pads), size, step) / F.avg_pool3d(real, size, step)
-
-
-class SameAvgPool2d(nn.Module):
+class GeneralSameAvgPool2d(nn.Module):
     """Average pooling with ceil(size / stride) places (TensorFlow's 'same')."""
 
     def __init__(
@@ -427,37 +400,7 @@ class SameAvgPool2d(nn.Module):
         self.kernel_size, self.stride = kernel_size, stride
 
     def forward(self, x: Tensor) -> Tensor:
-        return same_avg_pool2d(x, self.kernel_size, self.stride)
-
-
-class SameAvgPool1d(nn.Module):
-    """Average pooling with ceil(size / stride) places (TensorFlow's 'same')."""
-
-    def __init__(
-        self,
-        kernel_size: int | list[int],
-        stride: int | list[int] | None = None,
-    ) -> None:
-        super().__init__()
-        self.kernel_size, self.stride = kernel_size, stride
-
-    def forward(self, x: Tensor) -> Tensor:
-        return same_avg_pool1d(x, self.kernel_size, self.stride)
-
-
-class SameAvgPool3d(nn.Module):
-    """Average pooling with ceil(size / stride) places (TensorFlow's 'same')."""
-
-    def __init__(
-        self,
-        kernel_size: int | list[int],
-        stride: int | list[int] | None = None,
-    ) -> None:
-        super().__init__()
-        self.kernel_size, self.stride = kernel_size, stride
-
-    def forward(self, x: Tensor) -> Tensor:
-        return same_avg_pool3d(x, self.kernel_size, self.stride)
+        return general_same_avg_pool2d(x, self.kernel_size, self.stride)
 
 
 def make_divisible(value: float, divisor: int) -> int:
@@ -470,87 +413,13 @@ class SeparableConv2d(nn.Module):
     """A convolution of each channel by itself, then one of 1x1 that mixes them."""
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int | tuple[int, int],
-        stride: int | tuple[int, int] = 1,
-        padding: int | tuple[int, int] = 0,
-        dilation: int | tuple[int, int] = 1,
-        bias: bool = True,
+        self, in_channels: int, out_channels: int, *window, bias: bool = True, **options
     ) -> None:
         super().__init__()
         self.depthwise = nn.Conv2d(
-            in_channels,
-            in_channels,
-            kernel_size,
-            stride,
-            padding,
-            dilation,
-            groups=in_channels,
-            bias=False,
+            in_channels, in_channels, *window, groups=in_channels, bias=False, **options
         )
         self.pointwise = nn.Conv2d(in_channels, out_channels, 1, bias=bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.pointwise(self.depthwise(x))
-
-
-class SeparableConv1d(nn.Module):
-    """A convolution of each channel by itself, then one of 1x1 that mixes them."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        stride: int = 1,
-        padding: int = 0,
-        dilation: int = 1,
-        bias: bool = True,
-    ) -> None:
-        super().__init__()
-        self.depthwise = nn.Conv1d(
-            in_channels,
-            in_channels,
-            kernel_size,
-            stride,
-            padding,
-            dilation,
-            groups=in_channels,
-            bias=False,
-        )
-        self.pointwise = nn.Conv1d(in_channels, out_channels, 1, bias=bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.pointwise(self.depthwise(x))
-
-
-class SeparableConv3d(nn.Module):
-    """A convolution of each channel by itself, then one of 1x1 that mixes them."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int | tuple[int, int, int],
-        stride: int | tuple[int, int, int] = 1,
-        padding: int | tuple[int, int, int] = 0,
-        dilation: int | tuple[int, int, int] = 1,
-        bias: bool = True,
-    ) -> None:
-        super().__init__()
-        self.depthwise = nn.Conv3d(
-            in_channels,
-            in_channels,
-            kernel_size,
-            stride,
-            padding,
-            dilation,
-            groups=in_channels,
-            bias=False,
-        )
-        self.pointwise = nn.Conv3d(in_channels, out_channels, 1, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.pointwise(self.depthwise(x))
@@ -560,81 +429,13 @@ class SameSeparableConv2d(nn.Module):
     """A separable convolution with ceil(size / stride) places (TensorFlow's 'same')."""
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int | tuple[int, int],
-        stride: int | tuple[int, int] = 1,
-        dilation: int | tuple[int, int] = 1,
-        bias: bool = True,
+        self, in_channels: int, out_channels: int, *window, bias: bool = True, **options
     ) -> None:
         super().__init__()
         self.depthwise = SameConv2d(
-            in_channels,
-            in_channels,
-            kernel_size,
-            stride,
-            dilation=dilation,
-            groups=in_channels,
-            bias=False,
+            in_channels, in_channels, *window, groups=in_channels, bias=False, **options
         )
         self.pointwise = nn.Conv2d(in_channels, out_channels, 1, bias=bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.pointwise(self.depthwise(x))
-
-
-class SameSeparableConv1d(nn.Module):
-    """A separable convolution with ceil(size / stride) places (TensorFlow's 'same')."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        stride: int = 1,
-        dilation: int = 1,
-        bias: bool = True,
-    ) -> None:
-        super().__init__()
-        self.depthwise = SameConv1d(
-            in_channels,
-            in_channels,
-            kernel_size,
-            stride,
-            dilation=dilation,
-            groups=in_channels,
-            bias=False,
-        )
-        self.pointwise = nn.Conv1d(in_channels, out_channels, 1, bias=bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.pointwise(self.depthwise(x))
-
-
-class SameSeparableConv3d(nn.Module):
-    """A separable convolution with ceil(size / stride) places (TensorFlow's 'same')."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int | tuple[int, int, int],
-        stride: int | tuple[int, int, int] = 1,
-        dilation: int | tuple[int, int, int] = 1,
-        bias: bool = True,
-    ) -> None:
-        super().__init__()
-        self.depthwise = SameConv3d(
-            in_channels,
-            in_channels,
-            kernel_size,
-            stride,
-            dilation=dilation,
-            groups=in_channels,
-            bias=False,
-        )
-        self.pointwise = nn.Conv3d(in_channels, out_channels, 1, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.pointwise(self.depthwise(x))
@@ -1043,6 +844,71 @@ class WindowAttention(nn.Module):
         if self.shifted:
             bias = bias.masked_fill(~self.seen.repeat(count, 1, 1, 1), -torch.inf)
         x = F.scaled_dot_product_attention(q, k, v, bias)
+        x = x.transpose(1, 2).clone(memory_format=torch.contiguous_format).flatten(2)
+        return self.proj(x).unflatten(0, (count, -1)).flatten(1, 2)[:, self.back]
+
+
+class CosineWindowAttention(nn.Module):
+    """Self-attention by angle within the windows of a map, which may be shifted.
+
+    Each head has a trained temperature; a bias is made of the log distance of two
+    places. Keys have no bias: its part of `qkv.bias` is not used.
+    """
+
+    relative_coords_table: Tensor
+    relative_position_index: Tensor
+    order: Tensor
+    back: Tensor
+    seen: Tensor
+
+    def __init__(
+        self, features: int, heads: int, size: int, window: int, shift: int = 0
+    ) -> None:
+        super().__init__()
+        self.heads, self.places = heads, window * window
+        self.shifted = shift > 0 and size > window
+        self.qkv = nn.Linear(features, 3 * features)
+        self.proj = nn.Linear(features, features)
+        self.logit_scale = nn.Parameter(torch.full((heads, 1, 1), 10.0).log())
+        self.cpb_mlp = nn.Sequential(
+            nn.Linear(2, 512), nn.ReLU(), nn.Linear(512, heads, bias=False)
+        )
+        apart = torch.arange(1.0 - window, window) / max(window - 1, 1) * 8
+        table = torch.stack(torch.meshgrid(apart, apart, indexing="ij"), -1)[None]
+        table = table.sign() * (table.abs() + 1).log2() / 3
+        self.register_buffer("relative_coords_table", table)
+        self.register_buffer(
+            "relative_position_index", relative_index([window, window])
+        )
+        shift = shift if self.shifted else 0
+        places = (
+            torch.arange(size * size).view(size, size).roll((-shift, -shift), (0, 1))
+        )
+        order = windows(places, window)
+        self.register_buffer("order", order, persistent=False)
+        self.register_buffer("back", order.flatten().argsort(), persistent=False)
+        around = torch.arange(size) < shift  # what came around the end is no neighbour
+        side = (2 * around[:, None] + around).flatten()[order]
+        seen = (side[:, :, None] == side[:, None])[:, None]
+        self.register_buffer("seen", seen, persistent=False)
+
+    def distance_bias(self) -> Tensor:
+        """What is added for the distance of two places: (1, heads, places, places)."""
+        bias = self.cpb_mlp(self.relative_coords_table).flatten(0, -2)
+        bias = bias[self.relative_position_index].unflatten(0, (self.places, -1))
+        return 16 * bias.permute(2, 0, 1).sigmoid()[None]
+
+    def forward(self, x: Tensor) -> Tensor:
+        count = x.shape[0]
+        x = x[:, self.order].flatten(0, 1)
+        q, k, v = self.qkv.bias.chunk(3)
+        qkv = F.linear(x, self.qkv.weight, torch.cat([q, torch.zeros_like(k), v]))
+        q, k, v = qkv.unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        q = F.normalize(q, dim=3) * self.logit_scale.exp().clamp(max=100.0)
+        bias = self.distance_bias()
+        if self.shifted:
+            bias = bias.masked_fill(~self.seen.repeat(count, 1, 1, 1), -torch.inf)
+        x = F.scaled_dot_product_attention(q, F.normalize(k, dim=3), v, bias, scale=1.0)
         x = x.transpose(1, 2).clone(memory_format=torch.contiguous_format).flatten(2)
         return self.proj(x).unflatten(0, (count, -1)).flatten(1, 2)[:, self.back]
 

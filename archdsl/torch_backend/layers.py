@@ -88,8 +88,12 @@ class LayerWriter(LookWriter):
     def forms(self, layers: Mapping[int, g.Layer]) -> dict[int, TorchForm]:
         """How a layer is written, in each lane; where that differs, as it can be written for all."""
         found = {n: self.form(n, layer) for n, layer in layers.items()}
-        called = {(f.module and f.module.name, f.function and f.function.name) for f in found.values()}
-        return found if len(called) == 1 else {n: f.general or f for n, f in found.items()}
+        while len({(f.module and f.module.name, f.function and f.function.name) for f in found.values()}) > 1:
+            most = max(map(_generality, found.values()))
+            if not most:
+                break
+            found = {n: (f.general or f) if _generality(f) == most else f for n, f in found.items()}
+        return found
 
     def form(self, lane: int, layer: g.Layer) -> TorchForm:
         shapes = self.lanes[lane].instance.shapes
@@ -368,3 +372,8 @@ def _formula(expression: ex.Expr, names: Mapping[str, py.Expr]) -> py.Expr:
             return py.Call(py.Name(f"torch.{expression.name}"), tuple(_formula(a, names) for a in expression.args))
         case _:
             raise NotEmittedError("a formula of this form")
+
+
+def _generality(form: TorchForm) -> int:
+    """How many more general forms there are."""
+    return 0 if form.general is None else 1 + _generality(form.general)

@@ -70,3 +70,23 @@ def test_a_wrong_output_fails() -> None:
     with pytest.raises(everywhere.Differs):
         everywhere.same(tuple(o + 1 for o in wanted), wanted, 1e-4)
     assert everywhere.checked(lambda _: everywhere.same(wanted[0][:1], wanted), case).startswith("FAILS")
+
+
+@pytest.mark.parametrize("name", [*everywhere.NARROWER, *everywhere.SMALLER])
+def test_what_is_made_smaller_can_be(name: str) -> None:
+    path = everywhere.ROOT / "specs" / f"{name}.yaml"
+    if name in everywhere.NARROWER:
+        parameters = (
+            archdsl.analyze(archdsl.load(path, **everywhere.NARROWER[name])).totals.of(training=False).parameters
+        )
+        assert isinstance(parameters, int)
+        assert parameters < everywhere.LARGEST
+    else:
+        case = next(everywhere.cases([name]))
+        assert [str(shape) for shape in case.network.inputs.values()] == [everywhere.SMALLER[name][1]]
+
+
+def test_files_that_differ_in_numbers_alone_are_told() -> None:
+    sources = [archdsl.compile(archdsl.load(name)) for name in ("resnet50", "resnet152", "resnet18")]
+    deep, deeper, shallow = map(everywhere.skeleton, sources)
+    assert deep == deeper != shallow

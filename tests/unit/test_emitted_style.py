@@ -39,7 +39,7 @@ layers:
 """
 LINES = {
     "resnet50": 65, "resnet152": 65, "resnet18": 56, "googlenet": 110, "densenet": 78, "mobilenetv3": 130, "vgg": 45,
-    "lenet5": 75, "vit": 80, "gpt2": 83, "llama": 105, "transformer": 135, "swin": 215,
+    "lenet5": 75, "vit": 80, "gpt2": 83, "llama": 105, "transformer": 135, "swin": 215, "swin_v2": 225, "xception_mini": 110,
 }  # fmt: skip
 
 
@@ -79,6 +79,30 @@ def test_ruff_is_clean(emitted: Path) -> None:
 @pytest.mark.parametrize("name", LINES)
 def test_it_is_no_longer_than(emitted: Path, name: str) -> None:
     assert len((emitted / f"{name}.py").read_text().splitlines()) <= LINES[name]
+
+
+def test_densenet_201_is_no_longer() -> None:
+    assert len(emit_source(archdsl.load("densenet", depth=201)).splitlines()) <= 78
+
+
+def test_resnet_50_and_152_differ_in_two_numbers(emitted: Path) -> None:
+    """But for their names and what their docstrings say."""
+    shallow, deep = (code_of(emitted / f"resnet{depth}.py") for depth in (50, 152))
+    apart = [(a, b) for a, b in zip(shallow, deep, strict=True) if a != b]
+    assert [(x, y) for a, b in apart for x, y in zip(a, b, strict=True) if x != y] == [("3", "7"), ("5", "35")]
+
+
+def code_of(file: Path) -> list[list[str]]:
+    """The words of each line, without docstrings and the name of the network."""
+    bare = re.sub(r'""".*?"""', "", file.read_text(), flags=re.DOTALL)
+    return [
+        re.findall(r"\w+|\W", line)
+        for line in bare.replace(f"ResNet{file.stem.removeprefix('resnet')}", "").splitlines()
+    ]
+
+
+def test_parameters_are_printed_as_they_were_chosen() -> None:
+    assert "with version 1.1." in emit_source(archdsl.load("squeezenet", version="1.1"))
 
 
 def test_no_member_is_fetched_by_a_string(emitted: Path) -> None:
