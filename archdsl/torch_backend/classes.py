@@ -275,6 +275,14 @@ class ClassWriter(WalkWriter):
         name = output_name(first.name)
         code = self.read(value)
         assign: list[py.Stmt] = [py.Assign(py.Name(name), code)]
+        last = self.forward[-1] if len(self.forward) > begun else None
+        if (
+            isinstance(last, py.Assign)
+            and last.target == code
+            and all(self.uses[n][s.value] == 1 for n, s in sides.items())
+        ):
+            assign = [replace(last, target=py.Name(name))]
+            self.forward.pop()
         if first.training and len(self.forward) > begun:
             block = (*self.forward[begun:], *assign)
             assign = [py.Assign(py.Name(name), py.Lit(None)), py.If(py.Name("self.training"), block)]

@@ -287,9 +287,12 @@ class Emitter:
         """Which level of the spec a class is; what comes in and out of it where that is always the same."""
         names = list(dict.fromkeys(lane.instance.name for lane in writer.lanes))
         turns = any(name.endswith(" block") for name in names)
-        shown = " and ".join(f"`{name.removesuffix(' block')}`" for name in names[:3]) + (", ..." if names[3:] else "")
+        labels = [f"`{name.removesuffix(' block')}`" for name in names]
+        level = f"level {labels[0]}" if len(labels) == 1 else f"levels {', '.join(labels[:-1])} and {labels[-1]}"
+        if len(labels) > 3:
+            level = f"levels {labels[0]} to {labels[-1]}"
         shapes = {(str(i.shapes[i.entry[0]]), str(i.result)) for i in (lane.instance for lane in writer.lanes)}
-        found = f"One turn of {shown}" if turns else f"The level {shown}"
+        found = f"One turn of {level.partition(' ')[2]}" if turns else f"The {level}"
         return f"{found}: {' to '.join(dict.fromkeys(shapes.pop()))}." if len(shapes) == 1 else f"{found}."
 
     def outputs(self, writer: ClassWriter) -> str:
