@@ -17,6 +17,7 @@ from archdsl.ir.keys import state_keys
 from archdsl.torch_backend.emitter import emit_source
 
 from .reference import BATCH, Plan, Reference, Runner, inputs
+from .variants import networks
 from .words import Value
 from .write import spec
 
@@ -41,8 +42,9 @@ def facts(reference: Reference) -> str:
     return ", ".join([*found, f"{macs} multiply-adds"])
 
 
-def compare(plan: Plan, source: bool = False, meta: bool = False) -> Difference | None:
-    """The first difference, or None. `source`: the emitted code, too; `meta`: that and torch's counter there.
+def compare(plan: Plan, source: bool = False, meta: bool = False, variants: bool = False) -> Difference | None:
+    """The first difference, or None. `source`: the emitted code, too; `meta`: that and torch's counter there;
+    `variants`: the same parameters chosen from outside.
 
     Raises what torch raises where the plan is no network. What is accepted and cannot be written as code is a difference.
     """
@@ -65,6 +67,8 @@ def compare(plan: Plan, source: bool = False, meta: bool = False) -> Difference 
         found = Difference("fact", f"{fact.claim.text} does not hold, found {fact.computed}")
     if found is None and meta:
         found = compare_meta(plan, reference)
+    if found is None and variants:
+        found = compare_variants(plan, reference)
     if found is None and (source or meta):
         found = compare_source(plan, reference, network, meta)
     return found
@@ -119,6 +123,19 @@ def compare_arrays(reference: Reference, keys: Any) -> Difference | None:
     for key in [*wanted, *found]:
         if wanted.get(key) != found.get(key):
             return Difference("state", f"{key} is {wanted.get(key)}, not {found.get(key)}")
+    return None
+
+
+def compare_variants(plan: Plan, reference: Reference) -> Difference | None:
+    """A file with other parameters, given these from outside, is the same network."""
+    try:
+        for way, analysis, keys in networks(plan):
+            found = compare_layers(reference, analysis) or compare_totals(reference, analysis)
+            found = found or compare_arrays(reference, keys)
+            if found is not None:
+                return Difference(f"{way}: {found.kind}", found.what)
+    except SpecError as error:
+        return Difference(f"refused from outside {error.diagnostics[0].code}", str(error))
     return None
 
 

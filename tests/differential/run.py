@@ -21,8 +21,9 @@ from .twins import judge, twin
 from .write import spec
 
 CASES = Path(__file__).parents[1] / "cases" / "differential"
-SOURCE_EVERY, META_EVERY = 2, 48
-"""Of so many networks one is compared as code too, unless asked otherwise, and one with torch's counter on the meta device."""
+SOURCE_EVERY, META_EVERY, VARIANTS_EVERY = 2, 48, 4
+"""Of so many networks one is compared as code too, unless asked otherwise, one with torch's counter on the meta
+device, one with its parameters chosen from outside."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ def network(seed: int, source_every: int = SOURCE_EVERY) -> Outcome:
     """One random network against torch."""
     made = plan(seed)
     try:
-        found = compare(made, source=seed % source_every == 0, meta=seed % META_EVERY == 0)
+        source, meta = seed % source_every == 0, seed % META_EVERY == 0
+        found = compare(made, source=source, meta=meta, variants=seed % VARIANTS_EVERY == 1)
     except Exception as error:  # noqa: BLE001 - the plan ran when it was made: this is a fault of the comparison
         found = Difference("comparison failed", repr(error))
     return Outcome("different", found, made) if found is not None else Outcome("equal")
@@ -80,7 +82,7 @@ def replay(case: dict[str, Any]) -> Difference | None:
         return judge(case["plan"])[1]
     if case.get("open") is not None:
         return compare_symbolic(case["plan"], case["open"])[1]
-    found = compare(case["plan"], source=True, meta=True)
+    found = compare(case["plan"], source=True, meta=True, variants=True)
     if not case.get("unwritten"):
         return found
     refused = found is not None and found.kind == "no source A1001"

@@ -152,6 +152,17 @@ def test_wrong_multiply_adds_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert wrong(monkeypatch, "conv", "macs", lambda s, i, o: true(s, i, o) + 1) == "multiply-adds of conv"
 
 
+def test_a_wrong_choice_from_outside_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = copy.deepcopy(SMALL)
+    plan["parameters"] = {"w": 4}
+    plan["body"][1]["args"]["width"] = "w"
+    assert compare(plan, variants=True) is None
+    monkeypatch.setattr("tests.differential.variants.other_values", lambda plan: (plan, {"w": 5}))
+    found = compare(plan, variants=True)
+    assert found is not None
+    assert found.kind == "set: shape of conv"
+
+
 def test_a_wrong_formula_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is right at the sizes of the plan."""
     from archdsl.ops.pool import MaxPool
