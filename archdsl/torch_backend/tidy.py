@@ -43,7 +43,11 @@ def _local(name: str, names: dict[str, str]) -> str:
 
 
 def _windowed(call: py.Call) -> py.Call:
-    """A stride that is a name in its position, and after it a padding that is a formula."""
+    """A stride that is a name in its position, and after it a padding that is a formula; a probability of 0 as 0.0,
+    since TorchScript takes no whole number there."""
+    if call.func == py.Name("nn.Dropout") and len(call.args) == 1 and not call.kwargs:
+        (p,) = call.args
+        return py.Call(call.func, (py.Lit(float(p.value)),)) if isinstance(p, py.Lit) and p.value in (0, 1) else call
     if not isinstance(call.func, py.Name) or not _WINDOWED.fullmatch(call.func.id):
         return call
     if call.kwargs[:1] != (("stride", py.Name("stride")),):

@@ -51,6 +51,7 @@ def test_networks_work_everywhere(name: str, check: str) -> None:
         ("avgpool 3x3, stride 2, same", "3x7x5"),
         ("subsample 2x3", "3x6x6"),
         ("droppath 0.5", "3x5x4"),
+        ("dropout 0", "3x5x4"),
         ("attention heads 4, kv_heads 2, rope 10000, separate, causal", "Tx16"),
         ("attention heads 4, rope 10000", "Tx16"),
         ("tokens -> attention heads 2, window 2, shift 1, cosine", "8x4x6"),
