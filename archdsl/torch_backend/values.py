@@ -151,17 +151,20 @@ def inside(node: Node) -> Iterable[Body]:
 
 
 def reshaped(instance: Instance) -> set[int]:
-    """The layers, by their identity, that `again` applies to places of another size, and those of that application."""
-    found: set[int] = set()
+    """The layers, by their identity, that `again` applies to places of another size, in every application of theirs."""
+    applied: dict[tuple[str, ...], list[Body]] = {}
     for reuse in _reuses(instance.body):
         first = _labelled(instance.body, reuse.path)
-        if first is None:
-            continue
-        layers = (_layers((first,)), _layers(reuse.body))
-        for one, other in zip(*layers, strict=False):
-            shapes = [[instance.shapes[v] for v in layer.inputs] for layer in (one, other)]
-            if shapes[0] != shapes[1]:
-                found |= {id(one), id(other)}
+        if first is not None:
+            applied.setdefault(reuse.path, [(first,)]).append(reuse.body)
+    found: set[int] = set()
+    for bodies in applied.values():
+        lists = [list(_layers(body)) for body in bodies]
+        for at in range(min(map(len, lists))):
+            layers = [there[at] for there in lists]
+            shapes = {tuple(instance.shapes[v] for v in layer.inputs) for layer in layers}
+            if len(shapes) > 1:
+                found.update(map(id, layers))
     return found
 
 
