@@ -56,7 +56,7 @@ def _list(b: Builder, head: t.For) -> Iterations:
         fail("A0306", f"`for` goes over a list or a range, this is {describe(items)}", head.start.span)
 
     def names(i: int) -> Names:
-        return {variable: _bound((items[i], None)), **_counters(i, len(items))}
+        return _with(variable, items[i], i, len(items))
 
     return Iterations("list", variable, b.env.express(head.start), len(items), names, frozenset({variable, "index"}))
 
@@ -67,7 +67,7 @@ def _range(b: Builder, head: t.For, end: ex.Expr) -> Iterations:
     count = max(0, (stop - start) * step + 1)
 
     def names(i: int) -> Names:
-        return {variable: _bound((start + step * i, None)), **_counters(i, count)}
+        return _with(variable, start + step * i, i, count)
 
     return Iterations("range", variable, b.env.express(head.start), count, names, frozenset({variable, "index"}))
 
@@ -128,6 +128,16 @@ def times_of(b: Builder, times: ex.Expr) -> Iterations:
 
 
 _YES, _NO = Bound(True), Bound(False)
+
+
+def _with(variable: str, value: Constant, index: int, count: int) -> Names:
+    """What an iteration with a variable knows, written out: it is made for each of thousands."""
+    return {
+        variable: _bound((value, None)),
+        "index": _bound((index, None)),
+        "first": _YES if index == 0 else _NO,
+        "last": _YES if index == count - 1 else _NO,
+    }
 
 
 def _counters(index: int, count: int) -> Names:

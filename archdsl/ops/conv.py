@@ -24,7 +24,7 @@ from ..ir.operator import (
     switch,
 )  # fmt: skip
 from ..ir.reach import Reach, reach_of, window
-from ..ir.shapes import Constant, Shape
+from ..ir.shapes import Constant, Shape, Size
 from .formula import call, half, name, size, slot, times
 from .windows import all_windows, each_axis, half_padding, same_padding, written_out
 
@@ -137,9 +137,9 @@ class Conv(Operator):
         return (weight, Tensor("bias", (self.width,))) if self.bias else (weight,)
 
     def _fan(self, inputs: tuple[Shape, ...]) -> Dim:
-        dims = inputs[0].dims
+        dims, kernel = inputs[0].dims, self.size
         links = self.width * (dims[0] // self.groups) if self.connect is None else self.connect.links
-        return links * product(axes(self.size, len(dims) - 1))
+        return links * product(kernel if isinstance(kernel, Size) else (kernel,) * (len(dims) - 1))
 
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         return self._fan(inputs) * product(output.dims[1:])
