@@ -123,9 +123,10 @@ def _compiled_init(
 ) -> Callable[..., None]:
     names: dict[str, Any] = {"_absent": _ABSENT}
     plain: list[str] = []
-    opened = frozen and slots and len(fields) > _FEW and cls.__bases__ == (object,)
+    opened = frozen and slots and len(fields) > _FEW and cls.__bases__ == (object,) and all(f.init for f in fields)
     named: list[str] = []
     body: list[str] = []
+    values: list[str] = []
     for field in fields:
         name = field.name
         value = name
@@ -140,6 +141,7 @@ def _compiled_init(
             (named if field.kw_only else plain).append(name + default)
         elif not default:
             continue  # `__post_init__` sets it
+        values.append(value)
         if not frozen or opened:
             body.append(f"self.{name} = {value}")
         elif slots:
@@ -149,10 +151,12 @@ def _compiled_init(
             body.append(f"_fields[{name!r}] = {value}")
     if frozen and not slots and body:
         body.insert(0, "_fields = self.__dict__")
-    if opened:  # while its fields are set it is an object of a class that lets them: quicker than each behind a lock
+    if opened:  # while its fields are set it is of a class that lets them: quicker than each behind a lock
         names["_open"] = type(cls.__name__, (), {"__slots__": tuple(f.name for f in fields)})
-        names["_closed"], names["_become"] = cls, _become
-        body = ["_become(self, _open)", *body, "self.__class__ = _closed"]
+        names["_own"], names["_become"], names["_restore"] = cls, _become, _restore
+        open_body = ["_become(self, _open)", *body, "self.__class__ = _own"]
+        subclass_body = f"_restore(self, [{', '.join(values)}])"
+        body = ["if self.__class__ is _own:", *(f" {line}" for line in open_body), "else:", f" {subclass_body}"]
     if hasattr(cls, "__post_init__"):
         body.append("self.__post_init__()")
     signature = ", ".join(["self", *plain, *(["*", *named] if named else [])])

@@ -154,7 +154,7 @@ def warm(rounds: int, torch: bool) -> None:
     )
     print("\n| in one process | ms of the processor |\n|---|---|")
     for name, seconds in best.items():
-        print(f"| {name} | {seconds * 1e3:.1f} |")
+        print(f"| {name} | {seconds * 1e3:.2f} |")
     twice = best["10,000 different lines, text to analysis"] / best["5,000 different lines, text to analysis"]
     print(f"\ntwice the lines take {twice:.2f} times as long")
     totals = gpt3().totals.of(training=False)

@@ -6,10 +6,12 @@ import copy
 import dataclasses
 import pickle
 from dataclasses import field
+from typing import Any, NamedTuple
 
 import pytest
 
 from archdsl.records import dataclass as ours
+from archdsl.records import maker
 
 
 def twins(**options: bool) -> tuple[type, type]:
@@ -112,3 +114,23 @@ def test_its_own_methods_stay() -> None:
 
     assert repr(Own(1)) == "mine"
     assert hash(Own(1)) == 7
+
+
+@pytest.mark.parametrize("slots", [(), None, ("more",)], ids=["alike", "dict", "more"])
+def test_subclasses_of_what_is_frozen(slots: tuple[str, ...] | None) -> None:
+    for cls in twins(frozen=True, slots=True):
+        inner: Any = type("Inner", (cls,), {} if slots is None else {"__slots__": slots})
+        made = inner(1, note="n")
+        assert type(made) is inner
+        assert (made.x, made.y, made.tags, made.note) == (1, 2, [], "n")
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            made.x = 2
+
+
+def test_a_named_tuple_made_of_a_tuple() -> None:
+    class Point(NamedTuple):
+        x: int
+        y: int = 2
+
+    made = maker(Point)((1, 3))
+    assert (type(made), made, made.y) == (Point, Point(1, 3), 3)
