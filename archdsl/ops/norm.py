@@ -13,13 +13,12 @@ from .formula import call, name, slot, times
 _EPS = Fraction(1, 100_000)
 
 
+_BATCHES = Tensor("num_batches_tracked", (), "counter")
+
+
 def _statistics(channels: tuple[Dim]) -> tuple[Tensor, ...]:
     """What a normalisation remembers of its batches."""
-    return (
-        Tensor("running_mean", channels, "statistic"),
-        Tensor("running_var", channels, "statistic"),
-        Tensor("num_batches_tracked", (), "counter"),
-    )
+    return Tensor("running_mean", channels, "statistic"), Tensor("running_var", channels, "statistic"), _BATCHES
 
 
 @operator
