@@ -83,7 +83,9 @@ def from_json(text_or_object: str | bytes | Mapping[str, object]) -> Network:
     return json_form.from_json(text_or_object)
 
 
-def compile(network: Network, names: str | None = None, inference: bool = False) -> str:
+def compile(
+    network: Network, names: str | None = None, inference: bool = False, checkpoint_repeats: bool = False
+) -> str:
     """PyTorch source for a network: one file that imports only torch, one class a module of the spec.
 
     `names` chooses a dialect of the spec for the keys of the state_dict. Where torch is installed the source is run on
@@ -92,12 +94,15 @@ def compile(network: Network, names: str | None = None, inference: bool = False)
     With `inference` it is the network as it is used once trained: each batch norm is folded into the layer before it,
     dropouts and outputs for training are gone, and a function `fold` of the source converts trained weights.
 
+    With `checkpoint_repeats` what the turns of repeats compute in training is computed again for the gradient
+    (`torch.utils.checkpoint`), so that less memory is needed. Raises SpecError (A1003) where nothing is repeated.
+
     >>> "nn.BatchNorm2d" in compile(load("resnet", depth=18), inference=True)
     False
     """
     from .torch_backend import emit
 
-    return emit(network, names, inference)
+    return emit(network, names, inference, checkpoint_repeats)
 
 
 def build(
@@ -105,6 +110,7 @@ def build(
     names: str | None = None,
     weights: str | PathLike[str] | Mapping[str, Tensor] | None = None,
     dialect: str | None = None,
+    checkpoint_repeats: bool = False,
 ) -> nn.Module:
     """The network as an nn.Module in memory, made from the same source that `compile` gives. Needs torch.
 
@@ -118,7 +124,7 @@ def build(
     """
     from .torch_backend import build as _build
 
-    return _build(network, names, weights, dialect)
+    return _build(network, names, weights, dialect, checkpoint_repeats)
 
 
 def convert_weights(

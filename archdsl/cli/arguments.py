@@ -130,6 +130,11 @@ def _compile(parser: Parser) -> None:
     parser.add_argument(
         "--inference", action="store_true", help="batch norms folded, dropouts gone, with `fold` for trained weights"
     )
+    parser.add_argument(
+        "--checkpoint-repeats",
+        action="store_true",
+        help="in training compute the turns of repeats again for the gradient, which takes less memory",
+    )
     parser.add_argument("-o", "--output", metavar="OUT.py", help="the file to write (default: standard output)")
     parser.add_argument("--force", action="store_true", help="replace OUT.py even if archdsl did not write it")
 

@@ -31,8 +31,10 @@ def _run(options: Options) -> int:
 def _source(options: Options) -> str:
     network = open_network(options.file, options.settings)
     try:
-        return api.compile(network, options.names, options.inference)
+        return api.compile(network, options.names, options.inference, options.checkpoint_repeats)
     except SpecError as error:
-        if any(diagnostic.code == "A0507" for diagnostic in error.diagnostics):  # the request is wrong, not the spec
+        if any(
+            diagnostic.code in ("A0507", "A1003") for diagnostic in error.diagnostics
+        ):  # the request is wrong, not the spec
             raise SettingError(error.diagnostics) from None
         raise

@@ -38,6 +38,7 @@ class Options(argparse.Namespace):
     depth: int | None
     names: str | None
     inference: bool
+    checkpoint_repeats: bool
     output: str | None
     force: bool
     style: str

@@ -18,6 +18,7 @@ from .formulas import NotEmittedError, UnmergeableError, placed
 from .loops import loop_of
 from .members import first_input, installation, output_name, variable_name
 from .pyprint import flat
+from .recompute import has_loose, is_closed, is_loose
 from .reopened import OpenLevel, ReopenError
 from .sequence import Sequencer, is_chain
 from .taps import invokes
@@ -163,6 +164,9 @@ class ClassWriter(WalkWriter):
         sequencer = Sequencer(self)
         self.parents(path)
         made = sequencer.statements(path, levels)
+        turns = self.emitter.turns
+        if turns is not None and any(id(level) in turns.levels for level in levels.values()):
+            made = [replace(s, value=sequencer.again(s.value)) if isinstance(s, py.Assign) else s for s in made]
         if self.repeating and any(statement not in self.init for statement in made):
             raise ReopenError(self.opening(path))
         self.init.extend(made)
@@ -173,6 +177,8 @@ class ClassWriter(WalkWriter):
     def is_chain(self, lane: int, level: g.Level) -> bool:
         """Whether a level can be an nn.Sequential: it is a chain, and its modules return one value."""
         chain = is_chain(level, self.uses[lane], self.lanes[lane].instance.shapes)
+        if self.emitter.turns is not None and has_loose(level.body):
+            return False
         return chain and not any(self.emitter.writer(i.instance).returned for i in invokes(level.body))
 
     def open_level(self, levels: Mapping[int, g.Level], path: tuple[str, ...]) -> None:
@@ -211,10 +217,50 @@ class ClassWriter(WalkWriter):
                 for n, run in runs.items():
                     self.known[n][run.input] = value
             before = {id(value) for known in self.known for value in known.values()}
-            self.bodies(bodies, namers)
+            if self.emitter.turns is not None and all(self.is_loose(n, run) for n, run in runs.items()):
+                self.recomputed(runs, namers)
+            else:
+                self.bodies(bodies, namers)
             self.note_turn(runs, step)
         for n, value in entry.items():
             self.known[n][runs[n].input] = value
+
+    def is_loose(self, lane: int, run: g.Run) -> bool:
+        """Whether a turn is layers alone, and nothing outside reads what is made in it."""
+        repeat = g.Repeat("times", None, None, (replace(run, count=2),), run.output)
+        return is_loose(repeat) and is_closed(run, self.uses[lane])
+
+    def recomputed(self, runs: Mapping[int, g.Run], namers: Mapping[int, Namer]) -> None:
+        """A turn as a function within `forward`, computed again in training."""
+        turns = self.emitter.turns
+        assert turns is not None
+        turns.found = True
+        self.emitter.use(turns.function)
+        entry = self.get({n: run.input for n, run in runs.items()})
+        for pending in list(self.variables.pending):
+            self.settle(pending)
+        self.settle(entry)
+        held, begun = set(self.variables.holders), len(self.forward)
+        self.bodies({n: run.body for n, run in runs.items()}, namers)
+        result = self.get({n: run.output for n, run in runs.items()})
+        block = self.forward[begun:]
+        del self.forward[begun:]
+        targets = [s.target.id for s in block if isinstance(s, py.Assign) and isinstance(s.target, py.Name)]
+        given = dict.fromkeys([flat(entry.code), *(name for name in targets if name in held)])
+        tensor, self.turn_count = py.Name("Tensor"), self.turn_count + 1
+        name = f"turn{self.turn_count}"
+        last = block[-1] if block else None
+        if isinstance(last, py.Assign) and last.target == result.code:
+            body = (*block[:-1], py.Return(last.value))
+        else:
+            body = (*block, py.Return(result.code))
+        self.forward.append(py.FunctionDef(name, tuple(py.Param(v, tensor) for v in given), tensor, body))
+        code = py.Call(py.Name(turns.function), (py.Name("self"), py.Name(name), *map(py.Name, given)))
+        if result.variable is not None:
+            self.forward.append(py.Assign(py.Name(result.variable), code))
+            return
+        result.code, result.depth, result.reads = code, 1, frozenset(given)
+        self.settle(result)
 
     def choice(self, nodes: Nodes, namers: Mapping[int, Namer]) -> None:
         choices = all_of(nodes, g.Choice)

@@ -8,7 +8,7 @@ from math import prod
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from ..diagnostics import Span, fail
+from ..diagnostics import Diagnostic, Span, SpecError, fail
 from ..ir.dialects import rename
 from ..ir.dims import Dim, show
 from ..ir.extent import check_places
@@ -25,15 +25,19 @@ _MOST_NUMBERS = 2**58
 """Of an array, so that a batch of them in the largest type stays below 2^63 bytes."""
 
 
-def emit(network: Network, names: str | None = None, inference: bool = False) -> str:
+def emit(network: Network, names: str | None = None, inference: bool = False, checkpoint_repeats: bool = False) -> str:
     """PyTorch source for a network, with the keys of the dialect `names`. Raises SpecError (A1001, A1002).
 
     With `inference` batch norms are folded, dropouts and outputs for training are gone, and the function `fold` of the
-    source makes its weights from trained ones.
+    source makes its weights from trained ones. With `checkpoint_repeats` the turns of repeats keep no activations in
+    training; raises SpecError (A1003) where nothing is repeated, or for inference.
 
     Where torch is installed, the source is run on the meta device and its shapes, keys and arrays are held against the
     network's; a difference is a bug of archdsl and raises RuntimeError rather than being printed.
     """
+    if inference and checkpoint_repeats:
+        message = "for inference nothing is kept that could be computed again"
+        raise SpecError([Diagnostic("A1003", message, help="choose one of the two options")])
     check_places(network.root)
     fills = {} if inference else initial(network)
     if names is not None:
@@ -45,7 +49,7 @@ def emit(network: Network, names: str | None = None, inference: bool = False) ->
     folded = without_training(network) if inference else None
     if folded is not None:
         network = folded.network
-    text = emit_source(network, folded, fills)
+    text = emit_source(network, folded, fills, checkpoint_repeats)
     if find_spec("torch") is not None:
         from .verify import verify
 
@@ -75,6 +79,7 @@ def build(
     names: str | None = None,
     weights: str | PathLike[str] | Mapping[str, Tensor] | None = None,
     dialect: str | None = None,
+    checkpoint_repeats: bool = False,
 ) -> nn.Module:
     """The module in memory, from the same source as `emit` gives, with weights if there are any.
 
@@ -83,7 +88,7 @@ def build(
     _need_torch("building a module")
     from .verify import instantiate
 
-    source = emit(network, names)
+    source = emit(network, names, checkpoint_repeats=checkpoint_repeats)
     if weights is None:
         return instantiate(source)
     state = convert_weights(network, weights, dialect, names)

@@ -27,6 +27,7 @@ from .initial import Emission, Initials
 from .members import output_name, variable_name
 from .outline import outlined
 from .pyprint import show as print_module
+from .recompute import turns_of
 from .reopened import Opening, ReopenError, reopened
 from .taps import Taps
 from .tidy import hoisted, tidied
@@ -34,6 +35,10 @@ from .values import inside
 
 _SLOTS = {"size": "kernel", "p": "p"}
 _ALIASES = {"classes": "num_classes"}
+_IMPORTED = {
+    "collections": ("OrderedDict",), "collections.abc": ("Callable",), "contextlib": ("nullcontext",),
+    "typing": ("Any", "NamedTuple"),
+}  # fmt: skip
 _TAKEN = frozenset({"self", "x", "torch", "nn", "F", "Tensor", "super", "range", "OrderedDict", "min", "max", "round"})
 
 
@@ -56,9 +61,11 @@ class Emitter:
         title: str,
         inference: Inference | None = None,
         fills: Mapping[str, Filled] | None = None,
+        checkpoint: bool = False,
     ) -> None:
-        self.outline = outlined(network)
+        self.outline = outlined(network, checkpoint)
         self.root = self.outline.root
+        self.turns = turns_of(network, self.root) if checkpoint else None
         self.network = network
         self.inference = inference
         self.fills = fills or {}
@@ -120,6 +127,10 @@ class Emitter:
             except UnmergeableError:
                 pass
         raise NotEmittedError(f"the instances of `{instance.name or instance.scope.title}` differ too much")
+
+    def writer_of(self, instance: Instance) -> ClassWriter:
+        """The class of an instance of the network as it was given, before levels were cut out."""
+        return self.writer(self.outline.made.get(id(instance), instance))
 
     def alike(self, instance: Instance, group: list[Instance]) -> Iterator[list[Instance]]:
         """The instances that might share a class with one: all, what the same lines gave or what is built alike, what is
@@ -200,8 +211,7 @@ class Emitter:
         """The text of the file."""
         self.writer(self.root)
         if self.fills:
-            was_level = self.outline.was_level
-            emission = Emission(self.network, self.root, self.order, self.writer, was_level)
+            emission = Emission(self.network, self.order, self.writer_of)
             self.endings = Initials(emission, self.fills).statements()
         functions = tuple(_function(name, body) for name, body in self.functions.items())
         made = tuple(self.class_of(writer) for writer in self.order)
@@ -211,20 +221,20 @@ class Emitter:
         self.used |= {helper for helper in HELPERS if fold is not None and f"{helper}(" in text}
         helpers = self.helper_source()
         mentioned = text + helpers
-        typing = tuple(name for name in ("Any", "NamedTuple") if re.search(rf"\b{name}\b", mentioned))
-        imports: list[py.Stmt] = []
-        if "OrderedDict(" in text:
-            imports.append(py.ImportFrom("collections", ("OrderedDict",)))
-        if typing:
-            imports.append(py.ImportFrom("typing", typing))
         modules = set(re.findall(r"(?<![\w.])(math|torch|F)\.", mentioned))
-        if "math" in modules:
-            imports.append(py.Import("math"))
+        imports: list[py.Stmt] = [py.Import("math")] if "math" in modules else []
+        for module, names in _IMPORTED.items():
+            after = r"\b" if module == "typing" else r"[(\[]"
+            found = tuple(name for name in names if re.search(rf"\b{name}{after}", mentioned))
+            if found:
+                imports.append(py.ImportFrom(module, found))
         if "torch" in modules:
             imports.append(py.Import("torch"))
         if "F" in modules:
             imports.append(py.Import("torch.nn.functional", "F"))
         imports.append(py.ImportFrom("torch", ("Tensor", "nn")))
+        if "checkpoint(" in mentioned:
+            imports.append(py.ImportFrom("torch.utils.checkpoint", ("checkpoint",)))
         head = print_module(py.Module(self.docstring(), tuple(imports)))
         return "\n\n\n".join(part.strip("\n") for part in (head, helpers, text) if part.strip()) + "\n"
 
@@ -234,6 +244,7 @@ class Emitter:
         lines = [f"{said}." if said else ""]
         file = net.file.replace("\\", "/").rpartition("/")[2]
         form = "" if self.inference is None else ", for inference"
+        form += "" if self.turns is None else ", its repeats checkpointed"
         lines.append(f"Made by archdsl {__version__} from {file}{self.chosen()}{form}.")
         return "\n".join(line for line in lines if line)
 
@@ -280,8 +291,18 @@ class Emitter:
             returns = py.Index(py.Name("tuple"), (py.Name("Tensor"),) * (1 + len(writer.returned)))
         forward = py.FunctionDef("forward", (py.Param("self"), *values), returns, tuple(writer.forward))
         body = (init, forward) if writer.forward else (init,)
-        made = py.ClassDef(writer.name, (py.Name(writer.base),), body, self.class_docstring(writer, instance))
+        made = py.ClassDef(writer.name, self.bases(writer), body, self.class_docstring(writer, instance))
         return tidied(made, names)
+
+    def bases(self, writer: ClassWriter) -> tuple[py.Expr, ...]:
+        """What a class is derived from."""
+        turns = self.turns
+        if turns is None or not any(id(lane.instance) in turns.instances for lane in writer.lanes):
+            return (py.Name(writer.base),)
+        turns.found = True
+        self.use(turns.base)
+        own = () if writer.base == "nn.Module" else (py.Name(writer.base),)
+        return (py.Name(turns.base), *own)
 
     def level_docstring(self, writer: ClassWriter) -> str:
         """Which level of the spec a class is; what comes in and out of it where that is always the same."""
@@ -345,10 +366,15 @@ def _counted(network: Network) -> str:
     return f": {counts[False]:,} parameters{training}" if any(counts.values()) else ""
 
 
-def emit_source(network: Network, inference: Inference | None = None, fills: Mapping[str, Filled] | None = None) -> str:
+def emit_source(
+    network: Network,
+    inference: Inference | None = None,
+    fills: Mapping[str, Filled] | None = None,
+    checkpoint: bool = False,
+) -> str:
     """The source of a network, or of its form for inference; raises SpecError for what cannot be written yet."""
     try:
-        return _written(network, inference, fills)
+        return _written(network, inference, fills, checkpoint)
     except (NotEmittedError, Refusal, UnmergeableError) as error:
         why = str(error) or "instances of one module differ too much"
         message = f"this network cannot be written as PyTorch source yet: {why}"
@@ -356,13 +382,21 @@ def emit_source(network: Network, inference: Inference | None = None, fills: Map
         raise SpecError([Diagnostic("A1001", message, span, help=help)]) from None
 
 
-def _written(network: Network, inference: Inference | None, fills: Mapping[str, Filled] | None) -> str:
+def _written(
+    network: Network, inference: Inference | None, fills: Mapping[str, Filled] | None, checkpoint: bool
+) -> str:
     """The source, what `again` asks for written out."""
     openings: frozenset[Opening] = frozenset()
     while True:
         opened = replace(network, root=reopened(network.root, openings))
         try:
-            return Emitter(opened, network.title, inference, fills).source()
+            emitter = Emitter(opened, network.title, inference, fills, checkpoint)
+            text = emitter.source()
+            if emitter.turns is not None and not emitter.turns.found:
+                message = "nothing is repeated here that could be computed again"
+                help = "repeats are `[...] x n` and `for`, with more than one turn of several layers"
+                raise SpecError([Diagnostic("A1003", message, help=help)])
+            return text
         except ReopenError as error:
             if error.opening in openings:
                 what = ".".join(error.opening.path)

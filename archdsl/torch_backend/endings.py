@@ -35,7 +35,8 @@ class Step:
     """A wish as a constructor grants it: for which arrays, and by what.
 
     `form`: by classes of torch below the member `under`; by the members of an emitted class, which is then `under`; by
-    members; by the ends of names of parameters, or whole names. These stand in `by`. `guarded`: some have no such array.
+    members; by the ends of names of parameters, or whole names. These stand in `by`. `guarded`: some have no such array;
+    `optional`: torch declares them so, as a convolution's bias.
     """
 
     wish: Wish
@@ -44,6 +45,7 @@ class Step:
     under: Path = ()
     by: tuple[str, ...] = ()
     guarded: bool = False
+    optional: bool = False
 
 
 def written(steps: Sequence[Step], writer: ClassWriter) -> list[py.Stmt]:
@@ -104,10 +106,10 @@ def _loop(group: Sequence[Step]) -> py.Stmt:
     bodies: dict[str, list[py.Stmt]] = {}
     for step in group:
         array = py.Attr(_local("m"), "bias" if step.wish.keys[0].endswith("bias") else "weight")
-        made: py.Stmt = filling(step.wish.fill, step.wish.names, array)
-        if step.guarded:
-            made = py.If(py.Compare("is not", array, py.Lit(None)), (made,))
+        fill = filling(step.wish.fill, step.wish.names, array)
+        guarded = py.If(py.Compare("is not", array, py.Lit(None)), (fill,))
         for kind in step.by:
+            made = guarded if step.guarded or (step.optional and "Conv" in kind) else fill
             bodies.setdefault(kind, []).append(made)
     branches: list[tuple[list[str], list[py.Stmt]]] = []
     for kind, body in bodies.items():
@@ -128,33 +130,37 @@ def _loop(group: Sequence[Step]) -> py.Stmt:
 
 
 def _class_loop(step: Step) -> py.Stmt:
-    body = tuple(filling(step.wish.fill, step.wish.names, _attribute(_local("m"), name.split("."))) for name in step.by)
+    arrays = (_array(_local("m"), name, not step.optional) for name in step.by)
+    body = tuple(filling(step.wish.fill, step.wish.names, array) for array in arrays)
     filtered = py.Filtered(_local("m"), _modules_of(()), _is(step.under))
     return py.For(_local("m"), filtered, body)
 
 
-def _attribute(base: py.Expr, path: Sequence[str]) -> py.Expr:
+def _array(base: py.Expr, name: str, plain: bool) -> py.Expr:
+    """An array of a module: `m.conv1.weight`, or by its name, which type checkers take for one whatever holds it."""
+    path = name.split(".")
+    if not plain or len(path) > FEW or not all(map(py.identifier, path)):
+        return py.Call(py.Attr(base, "get_parameter"), (py.Lit(name),))
     for segment in path:
         base = py.Attr(base, segment)
     return base
 
 
 def _named(step: Step, writer: ClassWriter) -> Iterator[py.Stmt]:
+    plain = not step.optional and not writer.dicts
     owners = [name.rpartition(".") for name in step.by]
-    plain = all(map(py.identifier, ".".join(step.by).split("."))) and not writer.dicts
-    if len(step.by) > FEW and plain and len({name for _, _, name in owners}) == 1 and all(o for o, _, _ in owners):
+    one = len({name for _, _, name in owners}) == 1 and all(owner for owner, _, _ in owners)
+    if len(step.by) <= FEW:
+        for name in step.by:
+            yield filling(step.wish.fill, step.wish.names, _array(py.Name("self"), name, plain))
+    elif plain and one and all(len(name.split(".")) <= FEW for name in step.by):
         members = py.Tuple(tuple(py.Name(f"self.{owner}") for owner, _, _ in owners))
         fill = filling(step.wish.fill, step.wish.names, py.Attr(_local("layer"), owners[0][2]))
         yield py.For(_local("layer"), members, (fill,))
-        return
-    for name in step.by:
-        path = name.split(".")
-        dicts = any(tuple(path[:at]) in writer.dicts for at in range(len(path)))
-        if all(map(py.identifier, path)) and not dicts:
-            array: py.Expr = py.Name(f"self.{name}")
-        else:
-            array = py.Call(py.Name("self.get_parameter"), (py.Lit(name),))
-        yield filling(step.wish.fill, step.wish.names, array)
+    else:
+        array = py.Call(py.Name("self.get_parameter"), (_local("name"),))
+        names = py.Tuple(tuple(py.Lit(name) for name in step.by))
+        yield py.For(_local("name"), names, (filling(step.wish.fill, step.wish.names, array),))
 
 
 def _parameters(step: Step) -> py.Stmt:

@@ -5,9 +5,14 @@ needs out of its text, so each must stand alone on torch and on the other names
 defined here.
 """
 
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 
 class TableConv1d(nn.Conv1d):
@@ -1303,3 +1308,72 @@ def fold_batch_norms(
 def without(state: dict[str, Tensor], *prefixes: str) -> dict[str, Tensor]:
     """The arrays whose names do not begin so."""
     return {k: v for k, v in state.items() if not k.startswith(prefixes)}
+
+
+class StatisticsKept:
+    """Within it batch norms leave their running statistics alone."""
+
+    def __init__(self, module: nn.Module) -> None:
+        found = [m for m in module.modules() if hasattr(m, "track_running_stats")]
+        self.norms: list[Any] = [m for m in found if m.track_running_stats]
+
+    def __enter__(self) -> None:
+        self.momenta = [norm.momentum for norm in self.norms]
+        self.counts = [norm.num_batches_tracked.clone() for norm in self.norms]
+        for norm in self.norms:
+            norm.momentum = 0.0
+
+    def __exit__(self, *_: object) -> None:
+        for norm, momentum, count in zip(self.norms, self.momenta, self.counts):
+            norm.momentum = momentum
+            norm.num_batches_tracked.copy_(count)
+
+
+def recomputed_norms(
+    module: nn.Module, function: Callable[..., Any], *inputs: Tensor
+) -> Any:
+    """What a function gives; in training it is computed again for the gradient.
+
+    Little is kept until then, and batch norms count each batch once.
+    """
+    if not module.training:
+        return function(*inputs)
+    if torch.compiler.is_compiling():
+        return checkpoint(function, *inputs, use_reentrant=False)
+
+    def contexts() -> tuple[Any, Any]:
+        return nullcontext(), StatisticsKept(module)
+
+    return checkpoint(function, *inputs, use_reentrant=False, context_fn=contexts)
+
+
+def recomputed(module: nn.Module, function: Callable[..., Any], *inputs: Tensor) -> Any:
+    """What a function gives; in training it is computed again for the gradient.
+
+    Little is kept until then.
+    """
+    if not module.training:
+        return function(*inputs)
+    return checkpoint(function, *inputs, use_reentrant=False)
+
+
+class RecomputedNorms(nn.Module):
+    """In training it is computed again for the gradient, so that little is kept."""
+
+    def __call__(self, *inputs: Tensor) -> Any:
+        return recomputed_norms(self, super().__call__, *inputs)
+
+
+class Recomputed(nn.Module):
+    """In training it is computed again for the gradient, so that little is kept."""
+
+    def __call__(self, *inputs: Tensor) -> Any:
+        return recomputed(self, super().__call__, *inputs)
+
+
+class RecomputedNormsSequential(RecomputedNorms, nn.Sequential):
+    """Modules one after the other, computed again for the gradient."""
+
+
+class RecomputedSequential(Recomputed, nn.Sequential):
+    """Modules one after the other, computed again for the gradient."""

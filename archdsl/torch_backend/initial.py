@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from ..ir.graph import Instance, Network
 from ..ir.initial import Filled, scopes
-from ..ir.names import walk
 from . import pycode as py
 from .arrays import Path, arrays_of, below, members_of, torch_kind
 from .classes import ClassWriter
@@ -27,13 +26,11 @@ _MOST_NAMED = 12
 
 @dataclass(frozen=True, slots=True)
 class Emission:
-    """A network as it is written: what its classes are made of, the innermost first, and the class of an instance."""
+    """A network as it is written: its classes, the innermost first, and the class of each of its instances."""
 
     network: Network
-    root: Instance
     order: Sequence[ClassWriter]
     writer_of: Callable[[Instance], ClassWriter]
-    was_level: Callable[[Instance], bool]
 
 
 class Initials:
@@ -41,11 +38,11 @@ class Initials:
 
     def __init__(self, emission: Emission, fills: Mapping[str, Filled]) -> None:
         self.emission = emission
-        self.places = [p for p in walk(emission.root) if p.operator is not None]
+        self.places = [p for p in emission.network.walk() if p.operator is not None]
         self.arrays = {a.key: a for p in self.places for a in arrays_of(p)}
         if fills.keys() - self.arrays.keys():
             raise NotEmittedError("an array of which `init` speaks cannot be found again")
-        self.root = emission.writer_of(emission.root)
+        self.root = emission.writer_of(emission.network.root)
         self.inside = self._occurrences()
         self.wishes = self._wishes(fills)
         self.steps: dict[int, list[Step]] = {}
@@ -61,7 +58,7 @@ class Initials:
 
     def _occurrences(self) -> dict[int, dict[Path, Instance]]:
         """Where the objects of each class stand, by the identity of its writer."""
-        found: dict[int, dict[Path, Instance]] = {id(self.root): {(): self.emission.root}}
+        found: dict[int, dict[Path, Instance]] = {id(self.root): {(): self.emission.network.root}}
         for place in self.places:
             call = place.call
             while call is not None and call.module is not None:
@@ -106,7 +103,7 @@ class Initials:
         homes: list[ClassWriter] = []
         for writer in self.emission.order:
             instances = self.inside.get(id(writer), {}).values()
-            if any(i.name == wish.row.module and not self.emission.was_level(i) for i in instances):
+            if any(i.name == wish.row.module for i in instances):
                 homes.append(writer)
         return homes[0] if len(homes) == 1 else self.root
 
@@ -149,7 +146,13 @@ class Initials:
                     guarded = guarded or key not in self.arrays
                     covers |= {key} & self.arrays.keys()
         fits = set(wish.keys) <= covers and covers - set(wish.keys) <= later
-        return Step(wish, "kind", frozenset(covers), under, kinds, guarded) if fits else None
+        made = Step(wish, "kind", frozenset(covers), under, kinds, guarded, self._is_optional(wish))
+        return made if fits else None
+
+    def _is_optional(self, wish: Wish) -> bool:
+        """Whether torch declares some of the arrays as perhaps missing."""
+        arrays = (self.arrays[key] for key in wish.keys)
+        return any(array.name == "bias" and "Conv" in torch_kind(array) for array in arrays)
 
     def _modules(self) -> Iterator[tuple[Path, tuple[str, ...]]]:
         for place in self.places:
@@ -162,7 +165,7 @@ class Initials:
             return None
         if not all(py.identifier(segment) for name in relative for segment in name.split(".")):
             return None
-        return Step(wish, "name", frozenset(wish.keys), (), relative)
+        return Step(wish, "name", frozenset(wish.keys), (), relative, optional=self._is_optional(wish))
 
     def _relative(self, wish: Wish, lanes: Sequence[Path]) -> tuple[str, ...] | None:
         """What a wish speaks of in an object of a class; None if it is not the same in all."""
@@ -183,7 +186,7 @@ class Initials:
         step = self._by_name(wish, list(self.inside[id(writer)]))
         if step is None:
             return None
-        return Step(wish, "class", step.covers, (writer.name,), step.by)
+        return Step(wish, "class", step.covers, (writer.name,), step.by, optional=step.optional)
 
     def by_ends(self, wish: Wish) -> Step:
         """A wish by the ends of the names of parameters, or by the whole names."""
@@ -199,7 +202,7 @@ class Initials:
                 return Step(wish, "names", frozenset(wanted), (), tuple(wish.keys))
             ends.append(end)
         if len(wish.keys) <= FEW and len(ends) == len(wish.keys):
-            return Step(wish, "name", frozenset(wanted), (), tuple(wish.keys))
+            return Step(wish, "name", frozenset(wanted), (), tuple(wish.keys), optional=self._is_optional(wish))
         return Step(wish, "ends", frozenset(wanted), (), tuple(ends))
 
     def _right(self) -> bool:

@@ -18,6 +18,7 @@ from ..ir.names import Namer
 from ..ir.shapes import Constant
 from .bodies import entry_of, hoisted, labels, made_in, mentions, moved, nodes, paths
 from .likeness import Likeness
+from .recompute import has_loose
 from .reopened import Opening, OpenLevel
 from .sequence import is_chain
 from .values import count_reads, inside
@@ -31,6 +32,10 @@ class Outline:
     """A network whose levels are chains or calls, and what is known of the instances that were levels."""
 
     root: g.Instance
+    made: dict[int, g.Instance] = field(default_factory=dict[int, g.Instance])
+    """What became of each instance of the network, by its identity."""
+    loose: bool = False
+    """Whether a level in which several layers are repeated is a call, too, since its `forward` says which."""
     origins: dict[int, Origin] = field(default_factory=dict[int, Origin])
     """Of each instance that was a level: the level of the definition it was, equal for equal iterations."""
     places: dict[int, Opening] = field(default_factory=dict[int, Opening])
@@ -42,9 +47,9 @@ class Outline:
         return id(instance) in self.origins
 
 
-def outlined(network: g.Network) -> Outline:
+def outlined(network: g.Network, loose: bool = False) -> Outline:
     """The network with every level that is no chain made an instance, where it can be one."""
-    found = Outline(network.root)
+    found = Outline(network.root, loose=loose)
     found.root = _Outliner(found).instance(network.root)
     return found
 
@@ -59,7 +64,7 @@ class _Outliner:
         """An instance with its levels cut out."""
         if id(instance) not in self.known:
             self.kept.append(instance)
-            self.known[id(instance)] = _Cutter(self, instance).whole()
+            self.known[id(instance)] = self.outline.made[id(instance)] = _Cutter(self, instance).whole()
         return self.known[id(instance)]
 
 
@@ -164,6 +169,7 @@ class _Cutter:
         if at.again:
             return self.level_again(made, replace(within, origin=self.cut.get(path, at.origin)))
         chain = is_chain(made, self.uses(level, body), self.source.shapes) and not self.lends(level, path)
+        chain = chain and not (self.outliner.outline.loose and has_loose(body))
         if chain or isinstance(level, OpenLevel) or _walked(body) or not self.fits(level, path):
             return (made,)
         before, body = hoisted(body, path)

@@ -192,6 +192,15 @@ class Sequencer:
         self.writer.emitter.use("OrderedDict")
         return py.Call(py.Name("nn.Sequential"), (py.Call(py.Name("OrderedDict"), (py.List(tuple(pairs)),)),))
 
+    def again(self, made: py.Expr) -> py.Expr:
+        """The container of a turn as one that is computed again in training."""
+        turns = self.writer.emitter.turns
+        if turns is None or not isinstance(made, py.Call) or made.func != py.Name("nn.Sequential"):
+            return made
+        turns.found = True
+        self.writer.emitter.use(turns.sequential)
+        return py.Call(py.Name(turns.sequential), made.args, made.kwargs)
+
     # -- lists that are built
 
     def listed(self, target: tuple[str, ...], parts: Sequence[Part]) -> list[py.Stmt]:
@@ -298,7 +307,11 @@ class Sequencer:
                 inner = self.parts(_bodies(nodes), {n: Namer(True) for n in nodes})
                 if any(_decides(part) for part in inner):
                     raise UnmergeableError
-                return Member(name, None, tuple(flat(inner)))
+                members = flat(inner)
+                turns = self.writer.emitter.turns
+                if turns is not None and any(id(node) in turns.levels for node in nodes.values()):
+                    return Member(name, self.again(self.ordered(members)), ())
+                return Member(name, None, tuple(members))
             case g.Line():
                 return Together(self.parts(_bodies(nodes), namers))
             case g.Choice():

@@ -83,6 +83,8 @@ class Writer(ABC):
         ):
             self.dicts.add(())  # an nn.ModuleDict
         self.base = "nn.Module"
+        self.turn_count = 0
+        """How many turns are functions within `forward`."""
 
     def entry_features(self) -> ex.Expr:
         """The features of what comes in, by the heading's name for them if it has one."""

@@ -28,6 +28,7 @@ ELSEWHERE = {
     "A0507": "a dialect is chosen on the command line",
     "A1001": "nothing that can be written is refused by the emitter alone",
     "A1002": "a dialect is chosen on the command line",
+    "A1003": "an option of `compile`",
 }
 
 
