@@ -148,8 +148,8 @@ def _meant(first: str, said: str) -> str:
     if of_it:
         return f"it is `{of_it[0]}` or `{of_it[1]}`" if len(of_it) > 1 else f"it is `{of_it[0]}`"
     words = {word: scheme for scheme in SCHEMES for word in (scheme, scheme.split()[0])}
-    words |= dict.fromkeys(("weight", "bias"), "")
-    return did_you_mean(first, words) or did_you_mean(said, words) or f"the schemes are {', '.join(SCHEMES)}"
+    near = did_you_mean(first, ("weight", "bias")) or did_you_mean(said, words) or did_you_mean(first, words)
+    return near or f"the schemes are {', '.join(SCHEMES)}"
 
 
 # ---- the rows and the network they belong to --------------------------------------------------------------------------
