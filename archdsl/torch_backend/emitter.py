@@ -221,7 +221,7 @@ class Emitter:
         self.used |= {helper for helper in HELPERS if fold is not None and f"{helper}(" in text}
         helpers = self.helper_source()
         mentioned = text + helpers
-        modules = set(re.findall(r"(?<![\w.])(math|torch|F)\.", mentioned))
+        modules = set(re.findall(r"(?<![\w.\"])(math|torch|F)\.", mentioned))
         imports: list[py.Stmt] = [py.Import("math")] if "math" in modules else []
         for module, names in _IMPORTED.items():
             after = r"\b" if module == "typing" else r"[(\[]"

@@ -80,7 +80,7 @@ class Form:
         return (
             self.imports == honest.imports
             and self.called <= {*honest.called, *by_text}
-            and self.kinds <= honest.kinds | {ast.Expr, ast.For}
+            and self.kinds <= honest.kinds | {ast.Expr, ast.For, ast.If}
             and abs(self.size - honest.size) < 60
         )
 
