@@ -10,6 +10,7 @@ import pytest
 
 import archdsl
 from archdsl.elaborate import arguments
+from archdsl.elaborate.files import find_spec
 from archdsl.ir.operator import Argument
 from archdsl.ops.conv import Conv
 
@@ -127,7 +128,7 @@ def test_a_call_bound_again_is_checked_again(width: str) -> None:
 def test_the_whole_of_gpt_3_is_as_long_as_its_spec() -> None:
     table = "table sizes: |\n  size | layers | d | h\n  a | {} | 12288 | 96\n"
     head = "network: GPT\nextends: gpt2.yaml\nparameters: {size: a, context: 2048}\ninput: 2048 below vocab\n"
-    folder = archdsl.api.find_spec("gpt2").parent
+    folder = find_spec("gpt2").parent
 
     def found(layers: int) -> archdsl.Analysis:
         return archdsl.analyze(archdsl.loads(head + table.format(layers), name="gpt.yaml", folder=folder))
