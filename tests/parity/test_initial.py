@@ -30,7 +30,9 @@ SAME: list[tuple[str, Callable[[], nn.Module], dict[str, api.Parameter]]] = [
 ]
 
 
-@pytest.mark.parametrize(("spec", "theirs", "parameters"), SAME, ids=lambda part: "" if callable(part) else str(part)[:30])
+@pytest.mark.parametrize(
+    ("spec", "theirs", "parameters"), SAME, ids=lambda part: "" if callable(part) else str(part)[:30]
+)
 def test_equal_seeds_give_torchvisions_numbers(
     spec: str, theirs: Callable[[], nn.Module], parameters: dict[str, api.Parameter]
 ) -> None:
