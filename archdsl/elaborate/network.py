@@ -41,7 +41,7 @@ class Elaborator(Session):
             spec.file.name,
             self.outputs,
         )
-        if spec.inits:
+        if spec.inits and not self.collector.errors:  # else the layers that rows speak of are not all there
             from .inits import check_inits
 
             for diagnostic in check_inits(network, spec):

@@ -327,7 +327,8 @@ class ClassWriter(WalkWriter):
             and last.target == code
             and all(self.uses[n][s.value] == 1 for n, s in sides.items())
         ):
-            code, assign = last.value, [replace(last, target=py.Name(name))]
+            code = last.value
+            assign = [replace(last, target=py.Name(name))]
             self.forward.pop()
         if first.training and len(self.forward) > begun:
             block = (*self.forward[begun:], *assign)

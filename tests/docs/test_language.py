@@ -21,7 +21,8 @@ from pathlib import Path
 
 import pytest
 
-from archdsl import analyze, build, compile, convert_weights, load, loads
+import archdsl
+from archdsl import analyze, build, convert_weights, load, loads
 from archdsl.api import Project
 from archdsl.checking import check_project
 from archdsl.cli import main
@@ -143,7 +144,7 @@ def shown(what: str, example: Fence, folder: Path) -> str:
     if what == "keys":
         return "".join(f"{row}\n" for row in keys(net))
     if what == "init":
-        rows = [row for row in compile(net).splitlines() if re.search(r"nn\.init\.|isinstance\(m", row)]
+        rows = [row for row in archdsl.compile(net).splitlines() if re.search(r"nn\.init\.|isinstance\(m", row)]
         return textwrap.dedent("".join(f"{row}\n" for row in rows))
     assert what == "analyze"
     return analysis_table(analyze(net), width=WIDTH).rstrip("\n") + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from pathlib import Path
 
@@ -35,7 +36,11 @@ def test_mutated_specs() -> None:
 
 def test_the_bounds_are_bounds() -> None:
     text = (line.ROOT / "specs" / "resnet152.yaml").read_bytes()
-    assert "s of the processor's time" in (line.attempt(".yaml", text, 1e-6)[1] or "")
+    gc.disable()  # what a signal's handler raises inside a callback of the collector is lost
+    try:
+        assert "s of the processor's time" in (line.attempt(".yaml", text, 1e-6)[1] or "")
+    finally:
+        gc.enable()
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
