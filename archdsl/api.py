@@ -65,7 +65,7 @@ def analyze(network: Network) -> Analysis:
     >>> analyze(load("lenet5")).totals.of(training=False).parameters
     60000
     """
-    with _uncollected():
+    with uncollected():
         return _analyze(network)
 
 
@@ -157,13 +157,13 @@ class Project:
         collector = Collector()
         if text is not None:
             self.library = Library(folder, collector)
-            with _uncollected():
+            with uncollected():
                 self.spec = self.library.read(text, folder)
         else:
             assert path is not None
             found = find_spec(str(path))
             self.library = Library(found.parent, collector)
-            with _uncollected():
+            with uncollected():
                 self.spec = self.library.open(found)
         self.reached: dict[int, object] = {}
         """The nodes of the syntax that any network asked for was made of, by their ids."""
@@ -174,7 +174,7 @@ class Project:
         elaborator = Elaborator(self.library, collector)
         network: Network | None = None
         try:
-            with _uncollected():
+            with uncollected():
                 network = elaborator.network(self.spec, overrides, at)
         except SpecError as error:
             elaborator.take(error)
@@ -197,7 +197,7 @@ class Project:
 
 
 @contextmanager
-def _uncollected() -> Generator[None]:
+def uncollected() -> Generator[None]:
     """Without Python's search for cycles: what is made here is kept, and the search would visit all of it again and again."""
     running = gc.isenabled()
     gc.disable()

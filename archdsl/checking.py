@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from . import limits
 from .analysis import FactResult, analyze
-from .api import Project
+from .api import Project, uncollected
 from .diagnostics import Collector, Diagnostic, SpecError
 from .elaborate.unreached import check_unreached
 from .ir.graph import Network
 from .ir.initial import check_rows
-from .ir.keys import state_keys
+from .ir.keys import Entry, Listing, entries
 from .ir.shapes import Constant
 from .ir.weights import check_dialects
 from .lint import merged, warnings
@@ -34,6 +34,7 @@ class Checked:
     warnings: tuple[Diagnostic, ...] = ()
 
 
+@uncollected()
 def check_project(project: Project) -> Checked:
     """Build the file's own choice and every variant, once each, and check all that they claim.
 
@@ -41,6 +42,7 @@ def check_project(project: Project) -> Checked:
     """
     collector = Collector()
     networks: list[Network] = []
+    listed = _remembering()
     seen: list[object] = []
     facts: list[FactResult] = []
     for choice in _choices(project, collector):
@@ -54,7 +56,7 @@ def check_project(project: Project) -> Checked:
                 break  # one that is too large takes as long to refuse as the largest that is allowed takes to build
             continue
         networks.append(network)
-        _check_keys(network, collector)
+        _check_keys(network, listed, collector)
         analysis = analyze(network)
         facts.extend(analysis.facts)
         for fact in analysis.failed:
@@ -62,9 +64,9 @@ def check_project(project: Project) -> Checked:
     if project.reached:  # else the file as a whole is wrong, and that is all there is to say
         check_unreached(project.spec, project.library, project.reached, collector)
     if len(networks) == len(seen):
-        for diagnostic in check_dialects(networks):
+        for diagnostic in check_dialects(networks, listed):
             collector.add(diagnostic)
-    undone = _check_rows(networks, project, collector) if len(networks) == len(seen) else []
+    undone = _check_rows(networks, listed, project, collector) if len(networks) == len(seen) else []
     found: list[Diagnostic] = []
     if networks and all(d.code == "A0702" for d in collector.diagnostics):
         found = _in_order([*warnings(project.spec, networks, project.reached), *undone])
@@ -85,24 +87,38 @@ def _in_order(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
     )
 
 
-def _check_keys(network: Network, collector: Collector) -> None:
+def _remembering() -> Listing:
+    """The entries of networks, each of which lives on, listed once."""
+    known: dict[int, list[Entry]] = {}
+
+    def listed(network: Network) -> list[Entry]:
+        if id(network) not in known:
+            known[id(network)] = entries(network)
+        return known[id(network)]
+
+    return listed
+
+
+def _check_keys(network: Network, listed: Listing, collector: Collector) -> None:
     """Report layers whose arrays would have one key in the state_dict, if they are not too many to be listed."""
     try:
         with limits.raised(places=min(_MOST_PLACES, limits.of("places"))):
-            state_keys(network)
+            listed(network)
     except SpecError as error:
         if any(d.code != "A0801" for d in error.diagnostics):
             _take(error, collector)
 
 
-def _check_rows(networks: Sequence[Network], project: Project, collector: Collector) -> list[Diagnostic]:
+def _check_rows(
+    networks: Sequence[Network], listed: Listing, project: Project, collector: Collector
+) -> list[Diagnostic]:
     """Report rows of `init` that speak of nothing; returned are warnings of those that later rows undo."""
     spec = project.spec
     if not any(row.span.file.name == spec.file.name for row in spec.inits):
         return []
     try:
         with limits.raised(places=min(_MOST_PLACES, limits.of("places"))):
-            mistakes, undone = check_rows(networks, spec.file.name)
+            mistakes, undone = check_rows(networks, spec.file.name, listed)
     except SpecError:  # two arrays of one name, or more than can be listed: reported, or nothing to say
         return []
     for diagnostic in mistakes:

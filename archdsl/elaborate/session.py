@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 
 _MAX_FILES = 64  # that extend one another, as messages tell them
+_MOST_REPEATED = 1000  # mistakes made again where they were made before, in other turns of a loop or other calls
 
 
 class TooLargeError(SpecError):
@@ -88,7 +89,7 @@ class Session(ABC):
         self.reached: dict[int, object] = {}
         """The nodes of the syntax that were built, by their ids."""
         self.mentions = Mentions()
-        self.nodes = self.depth = 0
+        self.nodes = self.depth = self.repeated = 0
         self.most_nodes, self.most_depth = limits.of("layers"), limits.of("depth")
         self.trail: list[Callable[[], Label]] = []
         """What led to where elaboration is, the outermost first; said only when there is a mistake."""
@@ -139,7 +140,11 @@ class Session(ABC):
     # -- diagnostics
 
     def report(self, diagnostic: Diagnostic) -> None:
-        """Take a mistake, with the calls that led to it."""
+        """Take a mistake, with the calls that led to it.
+
+        Elaboration ends when there are too many, or when it does nothing but make known ones again.
+        """
+        before = self.collector.count
         self.collector.add(
             replace(
                 diagnostic,
@@ -147,7 +152,8 @@ class Session(ABC):
                 or (*(step() for step in reversed(self.trail)), *self._extended(diagnostic.span)),
             )
         )
-        if self.collector.count >= limits.of("errors"):
+        self.repeated += self.collector.count == before
+        if self.collector.count >= limits.of("errors") or self.repeated >= _MOST_REPEATED:
             raise TooLargeError([])
 
     def _extended(self, span: Span | None) -> list[Label]:

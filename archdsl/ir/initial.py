@@ -17,7 +17,7 @@ from ..diagnostics import Diagnostic, Span
 from ..expr import Expr, Name
 from ..records import dataclass
 from .graph import Fill, Init, Network, Place, Scope
-from .keys import Entry, state
+from .keys import Entry, Listing, entries, state
 from .operator import find_operator
 from .rename import Rule
 from .shapes import Constant
@@ -240,13 +240,13 @@ def _speaks(fill: Fill, entry: Entry, whole: bool) -> bool:
 # ---- what is wrong with rows ------------------------------------------------------------------------------------------
 
 
-def check_shapes(entries: Iterable[Entry]) -> list[Diagnostic]:
+def check_shapes(arrays: Iterable[Entry]) -> list[Diagnostic]:
     """Rows that would fill a vector with what counts rows and columns (A0513), each once."""
     rows = Rows()
     found: dict[int, Diagnostic] = {}
-    for entry in entries:
+    for entry in (array for array in arrays if len(array.tensor.shape) < 2):
         met = [m for m in rows.meeting(entry) if m.row.taken]
-        if met and SCHEMES[met[-1].fill.scheme].fans and len(entry.tensor.shape) < 2:
+        if met and SCHEMES[met[-1].fill.scheme].fans:
             row, target, fill = met[-1]
             message = f"`{fill.scheme}` needs rows and columns, and {entry.key} is a vector"
             help = "say `weight` or `bias`, name the layers, or write `normal`, `zeros`, `ones` or `constant` for it"
@@ -254,8 +254,12 @@ def check_shapes(entries: Iterable[Entry]) -> list[Diagnostic]:
     return list(found.values())
 
 
-def check_rows(networks: Iterable[Network], file: str) -> tuple[list[Diagnostic], list[Diagnostic]]:
+def check_rows(
+    networks: Iterable[Network], file: str, listed: Listing = entries
+) -> tuple[list[Diagnostic], list[Diagnostic]]:
     """What is wrong with the rows of a file in all its variants, and what is probably a slip.
+
+    `listed` is asked for the entries of each network.
 
     A0511: a target or a recipe meets nothing in any. A1109: later rows always win.
     """
@@ -267,7 +271,7 @@ def check_rows(networks: Iterable[Network], file: str) -> tuple[list[Diagnostic]
             if row.span is not None and row.span.file.name == file:
                 rows.setdefault(row.span, row)
         known = Rows()
-        for entry in state(network) if rows else ():
+        for entry in listed(network) if rows else ():
             found = [m for m in known.meeting(entry) if m.row.span in rows]
             for row, target, fill in found:
                 assert row.span is not None

@@ -11,9 +11,9 @@ arrays. So `convs.0`, `bn1`, `convs.1` written in this order have the keys of `c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from ..diagnostics import Diagnostic, Label, Span, SpecError
 from ..records import dataclass
@@ -55,26 +55,31 @@ def state_keys(network: Network) -> dict[str, StateKey]:
 def state(network: Network) -> list[Entry]:
     """The entries of the state_dict, in the order of PyTorch. Raises SpecError (A0501) if two have one key."""
     top = _Module()
-    found: dict[str, Entry] = {}
-    mistakes: dict[tuple[str, ...], Diagnostic] = {}
-    for path, entry in _entries(network):
-        other = found.setdefault(entry.key, entry)
-        if other is entry:
-            top.put(path, entry)
-        else:
-            name = entry.place.name if entry.place.path == other.place.path else entry.key
-            mistakes.setdefault(entry.place.path, _twice(name, entry.place.span, other.place.span))
-    if mistakes:
-        raise SpecError(list(mistakes.values()))
+    for entry in entries(network):
+        top.put(entry)
     return list(top.entries())
 
 
-def _entries(network: Network) -> Iterator[tuple[tuple[str, ...], Entry]]:
+def entries(network: Network) -> list[Entry]:
+    """The entries of the state_dict, in the order in which the layers are written. Raises SpecError (A0501) as `state`."""
     check_places(network.root)
+    found: dict[str, Entry] = {}
+    mistakes: dict[tuple[str, ...], Diagnostic] = {}
     for place in network.walk():
         for tensor in place.tensors.values():
-            path = (*place.path, *tensor.name.split(".")) if tensor.name else place.path
-            yield path, Entry(".".join(path), place, tensor)
+            path = (*place.path, tensor.name) if tensor.name else place.path
+            entry = Entry(".".join(path), place, tensor)
+            other = found.setdefault(entry.key, entry)
+            if other is not entry:
+                name = place.name if place.path == other.place.path else entry.key
+                mistakes.setdefault(place.path, _twice(name, place.span, other.place.span))
+    if mistakes:
+        raise SpecError(list(mistakes.values()))
+    return list(found.values())
+
+
+Listing: TypeAlias = Callable[[Network], Sequence[Entry]]
+"""How the entries of a network are had: `entries`, or what a caller remembers of it."""
 
 
 @dataclass(slots=True)
@@ -84,10 +89,13 @@ class _Module:
     own: list[Entry] = field(default_factory=list[Entry])
     inner: dict[str, _Module] = field(default_factory=dict[str, "_Module"])
 
-    def put(self, path: tuple[str, ...], entry: Entry) -> None:
+    def put(self, entry: Entry) -> None:
         module = self
-        for segment in path[:-1]:
-            module = module.inner.setdefault(segment, _Module())
+        for segment in entry.key.split(".")[:-1]:
+            known = module.inner.get(segment)
+            if known is None:
+                known = module.inner[segment] = _Module()
+            module = known
         module.own.append(entry)
 
     def entries(self) -> Iterator[Entry]:

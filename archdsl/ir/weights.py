@@ -14,7 +14,7 @@ from . import dims
 from .dialects import Renamed, Renamer, find_dialect, span_of
 from .dims import Dim
 from .graph import Dialect, Network
-from .keys import Entry, state
+from .keys import Entry, Listing, entries, state
 
 Sizes = tuple[int, ...]
 
@@ -63,8 +63,8 @@ def storage(network: Network, dialect: str | None = None) -> tuple[Stored, ...]:
     return stored
 
 
-def check_dialects(networks: Iterable[Network]) -> list[Diagnostic]:
-    """What is wrong with the dialects of a spec, given its variants.
+def check_dialects(networks: Iterable[Network], listed: Listing = entries) -> list[Diagnostic]:
+    """What is wrong with the dialects of a spec, given its variants; `listed` is asked for the entries of each.
 
     A0505: a rule matches nothing in any of them, or marks as transposed and meets no matrix. Others: as `storage`.
     """
@@ -75,7 +75,9 @@ def check_dialects(networks: Iterable[Network]) -> list[Diagnostic]:
         for dialect in network.dialects:
             met, flipped = used.setdefault(dialect, set()), turned.setdefault(dialect, set())
             try:
-                _, names, mistakes = _stored(Renamer(dialect), state(network))
+                if dialect.own and not _both(entry.key for entry in listed(network)):
+                    continue
+                _, names, mistakes = _stored(Renamer(dialect), listed(network))
             except SpecError as error:
                 mistakes, names = list(error.diagnostics), []
                 met.update(range(len(dialect.rules)))
@@ -108,9 +110,9 @@ def _idle(dialect: Dialect, used: set[int], turned: set[int]) -> Iterator[Diagno
 _Part = tuple[Entry, Renamed]
 
 
-def _stored(renamer: Renamer, entries: Sequence[Entry]) -> tuple[tuple[Stored, ...], list[Renamed], list[Diagnostic]]:
+def _stored(renamer: Renamer, arrays: Sequence[Entry]) -> tuple[tuple[Stored, ...], list[Renamed], list[Diagnostic]]:
     """What is under each key, the names it came from, and what is wrong with them."""
-    named = [(entry, renamed) for entry in entries for renamed in renamer.entry(entry)]
+    named = [(entry, renamed) for entry in arrays for renamed in renamer.entry(entry)]
     groups: dict[str, list[_Part]] = {}
     for entry, renamed in named:
         groups.setdefault(renamed.key, []).append((entry, renamed))
@@ -126,6 +128,17 @@ def _stored(renamer: Renamer, entries: Sequence[Entry]) -> tuple[tuple[Stored, .
         keys = (*found[same].keys, key) if same in found else (key,)
         found[same] = Stored(keys, made.shape, made.pieces, made.transposed)
     return tuple(found.values()), [renamed for _, renamed in named], mistakes
+
+
+def _both(keys: Iterable[str]) -> bool:
+    """Whether a name is an array and a module at once."""
+    known = set(keys)
+    modules = {key.rpartition(".")[0] for key in known}
+    while modules:
+        if not modules.isdisjoint(known):
+            return True
+        modules = {module.rpartition(".")[0] for module in modules if "." in module}
+    return False
 
 
 def _nested(renamer: Renamer, owners: Mapping[str, _Part]) -> Iterator[Diagnostic]:

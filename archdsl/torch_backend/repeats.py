@@ -107,12 +107,12 @@ class _Loop:
         return [*appended(members), *update]
 
     def repeat(self, pieces: Sequence[Piece]) -> list[py.Stmt]:
-        """The statements of a repeat in the rows."""
-        if not all(isinstance(p, Times) for p in pieces):
+        """The statements of a repeat in the rows, each of which has it once or more."""
+        if not all(isinstance(p, Times) and p.turns for p in pieces):
             raise NoPatternError
         repeats = cast("Sequence[Times]", pieces)
         steps = {(r, j): turn for r, p in enumerate(repeats) for j, turn in enumerate(_steps(p))}
-        if not steps or len(steps) > MAX_ROWS or len({len(turn) for turn in steps.values()}) != 1:
+        if len(steps) > MAX_ROWS or len({len(turn) for turn in steps.values()}) != 1:
             raise NoPatternError
         members, update = self.members(steps)
         counts: list[py.Expr] = [py.Lit(sum(count for _, count in p.turns)) for p in repeats]

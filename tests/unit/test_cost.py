@@ -9,8 +9,12 @@ from collections.abc import Callable
 import pytest
 
 import archdsl
+from archdsl import checking
+from archdsl.api import Project
 from archdsl.elaborate import arguments
 from archdsl.elaborate.files import find_spec
+from archdsl.ir.graph import Network
+from archdsl.ir.keys import Entry, entries
 from archdsl.ir.operator import Argument
 from archdsl.ops.conv import Conv
 
@@ -137,3 +141,27 @@ def test_the_whole_of_gpt_3_is_as_long_as_its_spec() -> None:
     assert totals.parameters == 174_604_259_328
     assert f"{totals.macs / 10**12:.3f}" == "367.402"
     assert calls(lambda: found(96)) == calls(lambda: found(3))  # of both, twice the layers have no whole root
+
+
+def test_a_mistake_in_every_turn_is_not_made_in_all_of_them() -> None:
+    def check(times: int) -> None:
+        text = f"input: 3x32x32\nlayers:\n  for i in 1..{times}:\n    a{{i}}: conv 3x3, wide * i\n"
+        with pytest.raises(archdsl.SpecError) as caught:
+            archdsl.loads(text)
+        assert [d.code for d in caught.value.diagnostics] == ["A0202"]
+
+    few, many = calls(lambda: check(2_000)), calls(lambda: check(10_000))
+    assert abs(many - few) < few / 10
+
+
+def test_check_lists_the_arrays_of_a_network_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: Counter[str] = Counter()
+
+    def counting(network: Network) -> list[Entry]:
+        found[str(network.parameters["depth"])] += 1
+        return entries(network)
+
+    monkeypatch.setattr(checking, "entries", counting)
+    assert not checking.check_project(Project(find_spec("densenet"))).diagnostics
+    assert set(found.values()) == {1}
+    assert found.keys() == {"121", "169", "201", "161"}

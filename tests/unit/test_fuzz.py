@@ -16,7 +16,7 @@ CASES = sorted(line.CASES.glob("*.*"))
 
 @pytest.mark.parametrize("path", CASES, ids=[path.name for path in CASES])
 def test_kept_cases_are_mended(path: Path) -> None:
-    _, problem = line.attempt(path.suffix, path.read_bytes())
+    _, problem = line.attempt(path.suffix, path.read_bytes(), 4 * line.SECONDS)
     assert problem is None
 
 
