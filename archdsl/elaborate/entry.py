@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import get_args
+from typing import NoReturn, get_args
 
 from .. import expr as ex
 from ..diagnostics import Span, did_you_mean, fail
 from ..ir import dims
 from ..ir.dims import Dim
 from ..ir.evaluate import Bound, Env, evaluate_dim
-from ..ir.shapes import Constant, Kind, Shape
+from ..ir.shapes import RANKS, Constant, Kind, Shape
 from ..spec import Spec
 from ..syntax import tree as t
 from .session import File
@@ -34,6 +34,8 @@ def input_shapes(file: File, at: Mapping[str, int] | None = None) -> dict[str, S
         sizes = tuple(dims.substitute(_entry_dim(d, env), at or {}) for d in shape.dims)
         below = None if shape.below is None else evaluate_dim(shape.below, env)
         kind = "numbers" if below is not None else _kind(len(sizes), shape.kind)
+        if len(sizes) not in RANKS[kind]:
+            _refuse_rank(kind, len(sizes), shape.span)
         found[name] = Shape(kind, sizes, below=below)
     return found
 
@@ -69,6 +71,14 @@ def _entry_dim(expr: ex.Expr, env: Env) -> Dim:
 
 def _kind(rank: int, kind: str | None) -> Kind:
     return _BY_RANK.get(rank, "map") if kind is None else _KINDS[kind]
+
+
+def _refuse_rank(kind: Kind, rank: int, span: Span) -> NoReturn:
+    wanted = RANKS[kind]
+    many = str(wanted[0]) if len(wanted) == 1 else f"{wanted[0]} to {wanted[-1]}"
+    example = {"map": "3x224x224", "sequence": "Tx512", "vector": "100", "numbers": "T below 1000"}[kind]
+    what = "whole numbers have" if kind == "numbers" else f"a {kind} has"
+    fail("A0402", f"{what} {many} size{'' if many == '1' else 's'}, here are {rank}", span, f"such as `{example}`")
 
 
 def bind_sizes(signature: t.Signature, shape: Shape, given: Mapping[str, Bound], file: File) -> dict[str, Constant]:

@@ -66,12 +66,18 @@ def span_of(dialect: Dialect, number: int) -> Span | None:
     return dialect.spans[number] if number < len(dialect.spans) else None
 
 
+_Match = tuple[int, Rules, int, list[str]]
+"""A rule's number, the rule, which of its patterns matches, and the names it makes."""
+
+
 class Renamer:
     """A dialect ready to use. Raises SpecError (A0508) for rules that cannot be read."""
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
         self.scopes: dict[str | None, list[tuple[int, Rules]]] = {}
+        self.flipped = frozenset(number for number, rule in enumerate(dialect.rules) if rule[3])
+        self.matches: dict[tuple[str | None, str], _Match | None] = {}
         mistakes: list[Diagnostic] = []
         for number, (module, pattern, replacement, _) in enumerate(() if dialect.own else dialect.rules):
             try:
@@ -91,31 +97,41 @@ class Renamer:
         while call is not None:
             start = len(call.name) + 1
             scope = call.module.name if call.module is not None else ""
-            found = [made for name in found for made in self._applied(scope, name, start, entry)]
+            if scope in self.scopes:
+                found = [made for name in found for made in self._applied(scope, name, start, entry)]
             call = call.call
-        found = [made for name in found for made in self._applied(None, name, 0, entry)]
-        if len(entry.tensor.shape) == 2:
-            flipped = {number for number, rule in enumerate(self.dialect.rules) if rule[3]}
-            found = [replace(made, transposed=not flipped.isdisjoint(made.rules)) for made in found]
+        if None in self.scopes:
+            found = [made for name in found for made in self._applied(None, name, 0, entry)]
+        if len(entry.tensor.shape) == 2 and self.flipped:
+            found = [replace(made, transposed=not self.flipped.isdisjoint(made.rules)) for made in found]
         return tuple(found)
 
     def _applied(self, scope: str | None, name: Renamed, start: int, entry: Entry) -> Iterator[Renamed]:
         """What a scope makes of a name, of which it sees what follows `start`."""
-        for number, rules in self.scopes.get(scope, ()):
+        seen = (scope, name.key[start:])
+        if seen not in self.matches:  # the calls of a module have the same names inside
+            self.matches[seen] = self._match(*seen)
+        found = self.matches[seen]
+        if found is None:
+            yield name
+            return
+        number, rules, at, made = found
+        known = (*name.rules, number)
+        places = ((number, at, rules.merged), *name.places) if rules.merged > 1 else name.places
+        split = self._split(name, entry, len(made), number) if rules.splits else [name.rows] * len(made)
+        for key, rows in zip(made, split, strict=True):
+            yield Renamed(name.key[:start] + key, False, known, rows, places)
+
+    def _match(self, scope: str | None, name: str) -> _Match | None:
+        """The first rule of a scope that matches, and what it makes."""
+        for number, rules in self.scopes[scope]:
             try:
-                match = rules.apply(name.key[start:])
+                match = rules.apply(name)
             except RuleError as error:
                 raise SpecError([Diagnostic("A0508", str(error), span_of(self.dialect, number))]) from None
-            if match is None:
-                continue
-            at, made = match
-            known = (*name.rules, number)
-            places = ((number, at, rules.merged), *name.places) if rules.merged > 1 else name.places
-            split = self._split(name, entry, len(made), number) if rules.splits else [name.rows] * len(made)
-            for key, rows in zip(made, split, strict=True):
-                yield Renamed(name.key[:start] + key, False, known, rows, places)
-            return
-        yield name
+            if match is not None:
+                return (number, rules, *match)
+        return None
 
     def _split(self, name: Renamed, entry: Entry, count: int, rule: int) -> list[tuple[Dim, Dim]]:
         """The rows of an array, or of what is left of it, in as many parts."""

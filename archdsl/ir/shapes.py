@@ -10,6 +10,9 @@ from .dims import Dim, Poly, product, show_shape
 
 Kind = Literal["map", "sequence", "vector", "numbers"]
 
+RANKS: dict[Kind, range] = {"map": range(2, 9), "sequence": range(2, 3), "vector": range(1, 2), "numbers": range(1, 9)}
+"""How many sizes each kind has."""
+
 
 class Size(tuple[Dim, ...]):
     """`3x3`, `CxHxW`: one number an axis."""

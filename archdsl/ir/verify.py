@@ -27,7 +27,7 @@ from .nodes import (
     SideOutput,
 )
 from .operator import Operator, Refusal
-from .shapes import Shape
+from .shapes import RANKS, Shape
 
 
 class VerifyError(ValueError):
@@ -47,8 +47,7 @@ def _check_entry(instance: Instance) -> None:
     if len(instance.entry) != len(instance.entry_names) or not instance.entry:
         raise VerifyError("an instance has one name for each of its entry values, and at least one")
     for shape in instance.shapes:
-        wanted = {"map": range(2, 9), "sequence": (2,), "vector": (1,), "numbers": range(1, 9)}[shape.kind]
-        if len(shape.dims) not in wanted or any(compare(d, 1, "<") for d in shape.dims):
+        if len(shape.dims) not in RANKS[shape.kind] or any(compare(d, 1, "<") for d in shape.dims):
             raise VerifyError(f"{shape.describe()} is no shape of that kind")
 
 

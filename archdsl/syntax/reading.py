@@ -112,10 +112,10 @@ def table_cells(fragment: Fragment) -> list[list[Fragment]]:
     """The cells of each line of a table, between bars; comments and empty lines left out.
 
     Raises SpecError for more cells than the limit allows (A0801), and for one that begins as a comment does, but for
-    the space before it (A0602).
+    the space before it (A0602); in a heading the cell begins after its arrow.
     """
     rows = _cells(fragment, _TABLE_CELL)
-    for cell in (cell for row in rows for cell in row if cell.text.startswith("#")):
+    for cell in (cell for row in rows for cell in row if cell.text.removeprefix("=>").lstrip().startswith("#")):
         fail(
             "A0602",
             f"a cell does not begin with `#`: {quoted(cell.text)}",
