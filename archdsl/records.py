@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from dataclasses import dataclass
@@ -148,12 +148,12 @@ def _compiled_init(
             names[f"_set_{name}"] = getattr(cls, name).__set__
             body.append(f"_set_{name}(self, {value})")
         else:
-            body.append(f"_fields[{name!r}] = {value}")
-    if frozen and not slots and body:
-        body.insert(0, "_fields = self.__dict__")
+            body.append(f"{name!r}: {value}")
+    if frozen and not slots and body:  # attributes are found quicker in a dictionary of its own than in a shared one
+        names["_set_fields"] = next(vars(c)["__dict__"] for c in cls.__mro__ if "__dict__" in vars(c)).__set__
+        body = [f"_set_fields(self, {{{', '.join(body)}}})"]
     if opened:  # while its fields are set it is of a class that lets them: quicker than each behind a lock
-        names["_open"] = type(cls.__name__, (), {"__slots__": tuple(f.name for f in fields)})
-        names["_own"], names["_become"], names["_restore"] = cls, _become, _restore
+        names["_open"], names["_own"], names["_become"], names["_restore"] = _opened(cls), cls, _become, _restore
         open_body = ["_become(self, _open)", *body, "self.__class__ = _own"]
         subclass_body = f"_restore(self, [{', '.join(values)}])"
         body = ["if self.__class__ is _own:", *(f" {line}" for line in open_body), "else:", f" {subclass_body}"]
@@ -167,7 +167,15 @@ def _compiled_init(
     return made
 
 
+@cache
+def _opened(cls: type) -> type:
+    """A class of the same slots that lets them be set."""
+    return type(cls.__name__, (), {"__slots__": tuple(f.name for f in dataclasses.fields(cls))})
+
+
 Row = TypeVar("Row", bound="tuple[Any, ...]")
+Made = TypeVar("Made")
+Arguments = ParamSpec("Arguments")
 
 
 def maker(row: type[Row]) -> Callable[[tuple[Any, ...]], Row]:
@@ -175,4 +183,19 @@ def maker(row: type[Row]) -> Callable[[tuple[Any, ...]], Row]:
     return partial(tuple.__new__, row)  # pyright: ignore[reportUnknownMemberType]
 
 
-__all__ = ["dataclass", "maker"]
+def constructor(cls: Callable[Arguments, Made]) -> Callable[Arguments, Made]:
+    """What makes an object of one of our frozen dataclasses of slots, in half the time: for what is made by the thousand.
+
+    It takes all fields in their order, a default that is one value aside.
+    """
+    own: Any = cls
+    fields = dataclasses.fields(own)
+    names: dict[str, Any] = {f"_default_{f.name}": f.default for f in fields if f.default is not dataclasses.MISSING}
+    names |= {"_open": _opened(own), "_own": own}
+    taken = ", ".join(f.name + (f"=_default_{f.name}" if f"_default_{f.name}" in names else "") for f in fields)
+    body = "\n ".join(["_self = _open()", *(f"_self.{f.name} = {f.name}" for f in fields), "_self.__class__ = _own"])
+    exec(f"def _made({taken}):\n {body}\n return _self", names)  # noqa: S102 - the text is made of field names alone
+    return names["_made"]
+
+
+__all__ = ["constructor", "dataclass", "maker"]

@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 from ..diagnostics import Span, fail
 from ..ir.dims import DimTooLarge
-from ..ir.extent import check_places
+from ..ir.extent import listed
 from ..ir.graph import Invoke, Layer, Level, Network, Reuse
-from ..ir.names import walk
 from ..ir.shapes import Shape
 from ..records import dataclass, maker
 from .counts import NOTHING, Counter, Counts, Totals
@@ -94,8 +93,7 @@ def _analyze(network: Network) -> Analysis:
 
 def rows(network: Network, counter: Counter, fold: bool) -> Iterator[LayerRow]:
     """The rows of a network in the order written."""
-    check_places(network.root, fold)
-    for path, node, instance, times, training, depth, _, _ in walk(network.root, fold):
+    for path, node, instance, times, training, depth, _, _ in listed(network.root, fold):
         shapes = instance.shapes
         always, inside = counter.node(node, shapes)
         match node:

@@ -97,10 +97,9 @@ _totals = maker(Totals)
 
 def _together(parts: list[Totals]) -> Totals:
     """All of some totals."""
-    some = [part for part in parts if part is not NONE]
-    if len(some) < 2:
-        return some[0] if some else NONE
-    always, training = zip(*some, strict=True)
+    if len(parts) < 2:
+        return parts[0] if parts else NONE
+    always, training = zip(*parts, strict=True)
     return _totals((_sum(always), _sum(training)))
 
 
@@ -115,13 +114,13 @@ def _counts(op: Operator, inputs: tuple[Shape, ...], output: Shape, shared: tupl
     tensors, macs, connections = op.tensors(*inputs), op.macs(inputs, output), op.connections(inputs, output)
     if not tensors and macs == 0 == connections:
         return NONE
-    theirs = dict(shared) if shared else ()
+    theirs = dict(shared)
     trained: Dim = 0
     statistics: Dim = 0
     counters: Dim = 0
     frozen: Dim = 0
     for tensor in tensors:
-        if tensor.name in theirs:
+        if theirs and tensor.name in theirs:
             continue
         count, role = product(tensor.shape), tensor.role
         if role == "trained":
@@ -141,12 +140,15 @@ class Counter:
     def __init__(self) -> None:
         self._instances: dict[int, Totals] = {}
         self._nodes: dict[int, Totals] = {}
-        self._layers: dict[object, Totals] = {}
+        self._layers: dict[object, list[Totals]] = {}
+        self.claimed = False
+        """Whether a line or a module that has been counted claims anything."""
 
     def instance(self, instance: Instance) -> Totals:
         """The totals of a module or a whole network."""
         key = id(instance)
         if key not in self._instances:
+            self.claimed = self.claimed or bool(instance.claims)
             self._instances[key] = self.body(instance.body, instance.shapes)
         return self._instances[key]
 
@@ -168,10 +170,10 @@ class Counter:
             return NONE
         inputs = (shapes[numbers[0]],) if len(numbers) == 1 else tuple([shapes[v] for v in numbers])
         key = operator, inputs, layer.tied  # the result follows from these
-        found = self._layers.get(key)
-        if found is None:
-            found = self._layers[key] = _counts(operator, inputs, shapes[layer.output], layer.tied)
-        return found
+        known = self._layers.setdefault(key, [])  # looked up once, since that takes a hash of all of it
+        if not known:
+            known.append(_counts(operator, inputs, shapes[layer.output], layer.tied))
+        return known[0]
 
     def _node(self, node: Node, shapes: Sequence[Shape]) -> Totals:
         match node:
@@ -186,7 +188,7 @@ class Counter:
                 work = Counts(macs=node.operator.macs(inputs, shapes[node.output]))
                 return _together([self.bodies([a.body for a in node.arms], shapes), Totals(work)])
             case Repeat():
-                return self._repeat(node, shapes)
+                return self.body((node,), shapes)
             case SideOutput():
                 inner = self.body(node.body, shapes)
                 return Totals(NOTHING, inner.of(True)) if node.training else inner
@@ -196,15 +198,6 @@ class Counter:
             case _:
                 return NONE
 
-    def _repeat(self, repeat: Repeat, shapes: Sequence[Shape]) -> Totals:
-        found: list[Totals] = []
-        for run in repeat.runs:
-            if run.count == 1:
-                self._gather(run.body, shapes, found)
-            else:
-                found.append(self.body(run.body, shapes).by(run.count))
-        return _together(found)
-
     def bodies(self, bodies: Sequence[Body], shapes: Sequence[Shape]) -> Totals:
         """The totals of several bodies."""
         found: list[Totals] = []
@@ -213,9 +206,9 @@ class Counter:
         return _together(found)
 
     def _gather(self, body: Body, shapes: Sequence[Shape], found: list[Totals]) -> None:
-        """What adds up to a body, added up once: lines and residuals have no sum of their own unless one is asked for."""
-        known = self._nodes
-        for node in body:
+        """What adds up to a body, added up once: what has no name has no sum of its own unless one is asked for."""
+        known, waiting = self._nodes, [*body]
+        for node in waiting:  # which grows meanwhile
             if isinstance(node, Layer):
                 totals = known.get(id(node))
                 if totals is None:
@@ -223,9 +216,20 @@ class Counter:
                 if totals is not NONE:
                     found.append(totals)
             elif isinstance(node, Line):
-                self._gather(node.body, shapes, found)
+                self.claimed = self.claimed or bool(node.claims)
+                waiting.extend(node.body)
+            elif isinstance(node, Choice):
+                waiting.extend(node.body)
             elif isinstance(node, Residual):
                 for arm in arms(node):
-                    self._gather(arm.body, shapes, found)
+                    waiting.extend(arm.body)
+            elif isinstance(node, Repeat):
+                for run in node.runs:
+                    if run.count == 1:
+                        waiting.extend(run.body)
+                    else:
+                        found.append(self.body(run.body, shapes).by(run.count))
             else:
-                found.append(self.node(node, shapes))
+                totals = self.node(node, shapes)
+                if totals is not NONE:
+                    found.append(totals)

@@ -42,8 +42,10 @@ def check_facts(network: Network, counter: Counter) -> list[FactResult]:
     """Every claim of a network, each module's once an instance."""
     root = network.root
     checker = _Checker(counter)
-    checker.found = [_check(claim, root.result, counter.instance(root), "") for claim in network.claims]
-    checker.instance(root)
+    totals = counter.instance(root)
+    checker.found = [_check(claim, root.result, totals, "") for claim in network.claims]
+    if counter.claimed:
+        checker.instance(root)
     return checker.found
 
 

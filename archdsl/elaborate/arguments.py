@@ -22,6 +22,8 @@ from .session import File
 _KEYWORDS = {"global_": "global"}
 _OTHER_VALUES = frozenset({"axis"})
 """Synonyms whose values are not written as here."""
+_NAMED = frozenset({"word", "grid"})
+"""The types of arguments whose values are names rather than what names stand for."""
 
 
 class Binding(NamedTuple):
@@ -62,7 +64,7 @@ def bind_operator(cls: type[Operator], file: File, env: Env, arguments: tuple[t.
     key = cls, id(arguments)
     recipe = file.recipes.get(key)
     if recipe is not None:
-        return _bound_again(recipe, _Values(cls, env, file.grids)) if recipe.open else recipe.binding
+        return _bound_again(recipe, cls, file, env) if recipe.open else recipe.binding
     line = given = Binder(cls, env, file.grids).take(arguments)
     defaults = file.spec.defaults.get(cls.word)
     if defaults:
@@ -98,18 +100,21 @@ def _is_literal(value: ex.Expr) -> bool:
     return isinstance(value, ex.Number | ex.Text)
 
 
-def _bound_again(recipe: Recipe, binder: _Values) -> Binding:
-    first, said, env = recipe.binding, recipe.given.expressions, binder.env
+def _bound_again(recipe: Recipe, cls: type[Operator], file: File, env: Env) -> Binding:
+    first, said = recipe.binding, recipe.given.expressions
     values = recipe.values.copy()
     other: dict[str, ex.Expr] = {}
     for argument, value in recipe.open:
-        name = argument.name
-        values[name] = binder.convert(argument, value)
+        name, low = argument.name, argument.minimum
+        found = None if argument.type in _NAMED else evaluate(value, env)
+        if type(found) is not int or (low is not None and found < low):  # any other value, and what is wrong with one
+            found = _Values(cls, env, file.grids).convert(argument, value)
+        values[name] = found
         expression = env.express(value)
         if expression is not said[name]:
             other[name] = expression
     expressions = tuple({**said, **other}.items()) if other else first.expressions
-    return _binding((binder.cls.of(values), expressions, first.references, first.spans))
+    return _binding((cls.of(values), expressions, first.references, first.spans))
 
 
 def check_arguments(cls: type[Operator], file: File, arguments: Iterable[t.Argument]) -> None:

@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import expr as ex
+from .. import limits
 from ..diagnostics import Span, SpecError, fail
 from ..ir import graph as g
 from ..ir.dims import DimTooLarge
 from ..ir.evaluate import evaluate_test
+from ..records import constructor
 from ..syntax import tree as t
 from .builder import Builder, Made
 from .calls import call
 from .compounds import compound
 from .loops import repeat, times_of
 from .references import again, tap
+
+_line = constructor(g.Line)
 
 
 class BodyBuilder(Builder):
@@ -70,11 +74,13 @@ class BodyBuilder(Builder):
     def _line(self, nodes: list[g.Node], x: int, facts: t.Facts, span: Span) -> Made:
         if not nodes and not facts:
             return nodes, x
-        return [g.Line(tuple(nodes), x, self.claimed(facts), span)], x
+        return [_line(tuple(nodes), x, self.claimed(facts) if facts else (), span)], x
 
     def inline(self, inline: t.Inline | t.Block, x: int) -> Made:
         session = self.session
-        session.open_level(inline.span)
+        if session.depth >= session.most_depth:
+            limits.refuse("depth", inline.span)
+        session.depth += 1
         session.reached[id(inline)] = inline
         try:
             match inline:

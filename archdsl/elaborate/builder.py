@@ -106,8 +106,8 @@ class Builder(ABC):
 
     def known(self, values: Sequence[int]) -> tuple[Shape, ...] | None:
         """The shapes of some values; None if one is unknown."""
-        shapes: tuple[Any, ...] = tuple(map(self.shapes.__getitem__, values))
-        return shapes if all(shapes) else None
+        shapes: list[Any] = [self.shapes[value] for value in values]
+        return tuple(shapes) if all(shapes) else None
 
     def result_of(self, instance: g.Instance, errors_before: int) -> int:
         """A value for what an instance gives, unknown if making it brought mistakes to light."""
@@ -122,7 +122,8 @@ class Builder(ABC):
         if shapes is None:
             return self.unknown()
         try:
-            return self.new_value(op.output(*shapes))
+            self.shapes.append(op.output(*shapes))
+            return len(self.shapes) - 1
         except Refusal as refusal:
             place = spans.get(refusal.argument or "", span)
             labels = tuple(

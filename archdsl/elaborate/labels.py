@@ -112,7 +112,3 @@ class Labels:
             help or "a module or def sees only its own labels: hand the value over as an argument",
             word=segments[0],
         )
-
-    def defined(self) -> int:
-        """How many labels there are."""
-        return len(self.targets)

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from ..diagnostics import Diagnostic, Span
 from ..ir import graph as g
 from ..ir.operator import Operator, Tensor
+from ..records import constructor
 from .arguments import Binding, bind_operator
 from .builder import Builder, Made, Site
 from .labels import Target
 from .references import look, tie_problem, tied
 
+_layer = constructor(g.Layer)
 Ties = dict[str, tuple[tuple[str, ...], Tensor]]
 
 
@@ -27,7 +29,7 @@ def layer(b: Builder, site: Site, cls: type[Operator]) -> Made:
     path = None if site.label is None else b.label(site.label)
     shared = tuple([(name, where) for name, (where, _) in ties.items()]) if ties else ()
     abbreviation = b.defs[-1].signature.name if b.defs else None
-    node = g.Layer(binding.operator, path, inputs, y, binding.expressions, shared, abbreviation, call.span)
+    node = _layer(binding.operator, path, inputs, y, binding.expressions, shared, abbreviation, call.span)
     if path is None and not ties:
         return [*nodes, node], y
     shapes = b.known((*inputs, y))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Literal, NoReturn, TypeAlias, cast
+from typing import Literal, NoReturn, TypeAlias
 
 from .. import expr as ex
 from ..diagnostics import Label, Span, did_you_mean, fail
@@ -12,35 +12,53 @@ from ..ir import graph as g
 from ..ir.evaluate import Bound, Env, describe, evaluate
 from ..ir.lookup import parts
 from ..ir.shapes import Constant, Size
-from ..records import dataclass, maker
+from ..records import constructor, dataclass, maker
 from ..spec import Table
 from ..syntax import tree as t
 from .builder import Builder, Made, Make
 from .labels import Labels
 from .parameters import fingerprint, switches
 
-Names: TypeAlias = dict[str, Bound]
 _bound = maker(Bound)
+_run = constructor(g.Run)
 Values: TypeAlias = tuple[tuple[str, Constant], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Iterations:
-    """A loop: how often, and what its names are in iteration i."""
+    """A loop: how often, and what its names are in iteration i. `own` are its variable or the columns of its table."""
 
     kind: Literal["times", "list", "range", "rows"]
     variable: str | None
     over: ex.Expr | None
     count: int
-    names: Callable[[int], Names]
-    varying: frozenset[str]
+    own: tuple[str, ...] = ()
+    at: Callable[[str, int], Constant] | None = None
+    """What one of its own names is in iteration i."""
+
+    @property
+    def varying(self) -> frozenset[str]:
+        """The names that may be different each time."""
+        return frozenset({*self.own, "index"})
+
+    def value(self, name: str, index: int) -> Constant:
+        """What a name of the loop is in an iteration."""
+        if name == "index":
+            return index
+        if name in ("first", "last"):
+            return index == (0 if name == "first" else self.count - 1)
+        assert self.at is not None
+        return self.at(name, index)
+
+    def names(self, index: int) -> dict[str, Bound]:
+        """All that an iteration sees of the loop."""
+        return {name: _bound((self.value(name, index), None)) for name in (*self.own, "index", "first", "last")}
 
     def said(self, index: int) -> str:
         """Which iteration it is, for messages."""
         if self.variable is None:
             return f"in {'row' if self.kind == 'rows' else 'repeat'} {index + 1} of {self.count}, at"
-        value = self.names(index)[self.variable].value
-        return f"with {self.variable} = {describe(value)}, in"
+        return f"with {self.variable} = {describe(self.value(self.variable, index))}, in"
 
 
 def loop_of(b: Builder, head: t.For | t.ForRows) -> Iterations:
@@ -55,10 +73,8 @@ def _list(b: Builder, head: t.For) -> Iterations:
     if not isinstance(items, tuple) or isinstance(items, Size):
         fail("A0306", f"`for` goes over a list or a range, this is {describe(items)}", head.start.span)
 
-    def names(i: int) -> Names:
-        return _with(variable, items[i], i, len(items))
-
-    return Iterations("list", variable, b.env.express(head.start), len(items), names, frozenset({variable, "index"}))
+    over = b.env.express(head.start)
+    return Iterations("list", variable, over, len(items), (variable,), lambda _, i: items[i])
 
 
 def _range(b: Builder, head: t.For, end: ex.Expr) -> Iterations:
@@ -66,10 +82,8 @@ def _range(b: Builder, head: t.For, end: ex.Expr) -> Iterations:
     step = -1 if head.down else 1
     count = max(0, (stop - start) * step + 1)
 
-    def names(i: int) -> Names:
-        return _with(variable, start + step * i, i, count)
-
-    return Iterations("range", variable, b.env.express(head.start), count, names, frozenset({variable, "index"}))
+    over = b.env.express(head.start)
+    return Iterations("range", variable, over, count, (variable,), lambda _, i: start + step * i)
 
 
 def _whole(b: Builder, expr: ex.Expr) -> int:
@@ -88,15 +102,9 @@ def _rows(b: Builder, head: t.ForRows) -> Iterations:
         refuse_table(name, head.table_span, tables)
     table, cell = tables[name], b.file.parameters.cell
     _check_no_claims(b, table)
-    rows = [
-        {c.name: Bound(cell(v)) for c, v in zip(table.columns, row, strict=True) if not c.claim} for row in table.rows
-    ]
-
-    def names(i: int) -> Names:
-        return {**rows[i], **_counters(i, len(rows))}
-
-    over = ex.Name(head.table, head.table_span)
-    return Iterations("rows", None, over, len(rows), names, frozenset({*table.names, "index"}))
+    rows = [{c.name: cell(v) for c, v in zip(table.columns, row, strict=True) if not c.claim} for row in table.rows]
+    over, own = ex.Name(head.table, head.table_span), tuple(c.name for c in table.columns if not c.claim)
+    return Iterations("rows", None, over, len(rows), own, lambda name, i: rows[i][name])
 
 
 def refuse_table(name: str, span: Span, tables: Iterable[str]) -> NoReturn:
@@ -121,31 +129,7 @@ def times_of(b: Builder, times: ex.Expr) -> Iterations:
     if isinstance(count, bool) or not isinstance(count, int) or count < 0:
         fail("A0307", f"a repeat's count is a whole number, this is {describe(count)}", times.span)
 
-    def names(i: int) -> Names:
-        return _counters(i, count)
-
-    return Iterations("times", None, b.env.express(times), count, names, frozenset({"index"}))
-
-
-_YES, _NO = Bound(True), Bound(False)
-
-
-def _with(variable: str, value: Constant, index: int, count: int) -> Names:
-    """What an iteration with a variable knows, written out: it is made for each of thousands."""
-    return {
-        variable: _bound((value, None)),
-        "index": _bound((index, None)),
-        "first": _YES if index == 0 else _NO,
-        "last": _YES if index == count - 1 else _NO,
-    }
-
-
-def _counters(index: int, count: int) -> Names:
-    return {
-        "index": _bound((index, None)),
-        "first": _YES if index == 0 else _NO,
-        "last": _YES if index == count - 1 else _NO,
-    }
+    return Iterations("times", None, b.env.express(times), count)
 
 
 def repeat(
@@ -190,35 +174,40 @@ class _Unroller:
     def iterations(self, x: int, env: Env, labels: Labels) -> int:
         b, loop, found = self.b, self.loop, self.found
         seen: set[int] = set()
+        b.looked = set()
+        names = (
+            {**env.names, **loop.names(0)} if loop.count else {}
+        )  # those that no iteration mentions stay as they are
         while self.index < loop.count and not b.stopped:
-            names = loop.names(self.index)
-            values = self.values(names)
+            values = tuple([(name, loop.value(name, self.index)) for name in self.relevant])
             more = self.equal_to_last(values, x)
             if more:
                 last = found[-1]
                 found[-1] = g.Run(last.count + more, last.index, last.names, last.input, last.body, last.output)
                 self.index += more
                 continue
-            b.env, b.looked = env.with_names(names), set()
+            names = names.copy()
+            for name, value in values:
+                names[name] = _bound((value, None))
+            b.env = Env(names, env.words)
             if self.numbered:
                 b.labels = Labels(labels, (*labels.path, str(self.index)))
-            before = b.labels.defined()
+            targets = b.labels.targets
+            before = len(targets)
             body, y = self.make(x)
-            self.defines = b.labels.defined() > before
+            self.defines = len(targets) > before
             self.labelled = self.labelled or self.defines
             self.rereads = x in b.looked
-            seen |= b.looked
+            if b.looked:
+                seen |= b.looked
+                b.looked = set()
             if not body:  # a mistake: all that others count is missing
                 b.session.count_nodes(self.span)
-            found.append(g.Run(1, self.index, values, x, tuple(body), y))
+            found.append(_run(1, self.index, values, x, tuple(body), y))
             x = y
             self.index += 1
         b.looked = seen
         return x
-
-    def values(self, names: Names) -> Values:
-        """What the loop's names that the body mentions stand for."""
-        return cast("Values", tuple([(name, names[name].value) for name in self.relevant]))
 
     def equal_to_last(self, values: Values, x: int) -> int:
         """How many iterations from this one on equal the last one, as far as one look can tell."""

@@ -179,12 +179,6 @@ class Session(ABC):
             message, help = limits.sentence("layers")
             raise TooLargeError([Diagnostic("A0801", message, span, help=help)])
 
-    def open_level(self, span: Span) -> None:
-        """One level deeper; whoever opens one takes it off `depth` again."""
-        if self.depth >= self.most_depth:
-            limits.refuse("depth", span)
-        self.depth += 1
-
     def enter(self, file: File, name: str, span: Span) -> None:
         """Open a call; refuse one that is open already. Whoever enters pops `calls`."""
         call = (id(file.spec), name)

@@ -59,11 +59,11 @@ class Env:
 
     def express(self, expr: ex.Expr) -> ex.Expr:
         """`expr` in the words of the enclosing definition."""
-        if isinstance(expr, (ex.Number, ex.Text)):
-            return expr
         if isinstance(expr, ex.Name):
             bound = self.names.get(expr.id)
             return expr if bound is None or bound.expression is None else bound.expression
+        if isinstance(expr, (ex.Number, ex.Text)):
+            return expr
         replaced = {n: b.expression for n, b in self.names.items() if b.expression is not None}
         found = ex.substitute(expr, replaced)
         if found is not expr and ex.has_more_parts(found, limits.of("parts")):

@@ -1,12 +1,14 @@
-"""How many layers, calls and levels a network has to list, counted without listing them."""
+"""How many layers, calls and levels a network has to list, counted before much is made of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from .. import limits
 from ..diagnostics import Span
 from .lookup import arms
+from .names import Place, walk
 from .nodes import (
     Body,
     Choice,
@@ -39,6 +41,15 @@ def check_places(root: Instance, fold: bool = False) -> None:
         body = tuple(_inside(large))
         if isinstance(large, Repeat) and counter.body(body) <= most:  # it is how often, not what
             limits.refuse("places", span)
+
+
+def listed(root: Instance, fold: bool = False) -> list[Place]:
+    """The places that `walk` gives; refuses (A0801) more than the limit, as `check_places` does, once so many are walked."""
+    most = limits.of("places")
+    found = list(islice(walk(root, fold), most + 1))
+    if len(found) > most:
+        check_places(root, fold)
+    return found
 
 
 def _first(body: Body) -> Span | None:

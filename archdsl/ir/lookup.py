@@ -104,11 +104,11 @@ def arms(node: Node) -> tuple[Arm, ...]:
 
 def parts(node: Node) -> Body:
     """The nodes directly inside one that has no name of its own; a run counts once."""
-    if isinstance(node, Line | Choice | SideOutput):
+    if isinstance(node, (Line, Choice, SideOutput)):
         return node.body
     if isinstance(node, Repeat):
         return run_bodies(node)
-    return tuple(inner for arm in arms(node) for inner in arm.body)
+    return tuple([inner for arm in arms(node) for inner in arm.body])
 
 
 def side_outputs(body: Body) -> Iterator[SideOutput]:
@@ -125,7 +125,7 @@ def side_outputs(body: Body) -> Iterator[SideOutput]:
 def named(body: Body) -> Iterator[Layer | Invoke | Level]:
     """The layers, modules and levels of a body, through whatever has no name."""
     for node in body:
-        if isinstance(node, Layer | Invoke | Level):
+        if isinstance(node, (Layer, Invoke, Level)):
             yield node
         elif not isinstance(node, Reuse):
             yield from named(parts(node))

@@ -8,12 +8,12 @@ the structure alone and are given last.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice, repeat
 from typing import NamedTuple
 
 from ..diagnostics import Span
 from ..records import maker
-from .lookup import arms, first_input, parts
+from .lookup import first_input, parts
 from .nodes import (
     Body,
     Instance,
@@ -21,8 +21,8 @@ from .nodes import (
     Layer,
     Level,
     Line,
+    Node,
     Repeat,
-    Residual,
     Reuse,
     Run,
     SideOutput,
@@ -70,15 +70,17 @@ class Namer:
 
     def __init__(self, positional: bool) -> None:
         self.positional = positional
-        self.counts: dict[str, int] = {}
+        self.counts: dict[str, int] = {"": 0}
+        """How many of a word there have been, and under no word the next position."""
         self.opened: set[str] = set()
 
     def name(self, node: Item) -> Path:
         """The name of the next item."""
-        word, counts = node.operator.word if isinstance(node, Layer) else _word(node), self.counts
-        number, position, label = counts.get(word, 0) + 1 if word else 0, counts.get("", 0), node.label
+        word = node.operator.word if isinstance(node, Layer) else _word(node)
+        counts, label, number = self.counts, node.label, 0
+        position = counts[""]
         if word:
-            counts[word] = number
+            number = counts[word] = counts.get(word, 0) + 1
         if label is None:
             counts[""] = position + 1
             return (str(position),) if self.positional or not word else (f"{word}{number}",)
@@ -230,7 +232,7 @@ def beside(instance: Instance, path: Path, limit: int = 1000) -> list[str]:
 
 
 class _Context(NamedTuple):
-    """Where a body stands. `said` is its path as labels count it; `turn`: it is the n-th of equal iterations."""
+    """Where a body stands. `said` is its path as labels count it."""
 
     path: Path
     instance: Instance
@@ -240,15 +242,28 @@ class _Context(NamedTuple):
     call: Place | None = None
     said: Path = ()
     scopes: tuple[tuple[Path, Path], ...] = ()
-    turn: int | None = None
 
-    def turned(self, index: int, times: int = 1) -> _Context:
-        """In the iteration of this index, which stands for so many."""
-        path, instance, before, training, depth, call, said, scopes, _ = self
-        return _Context(path, instance, before * times, training, depth, call, said, scopes, index)
+    def where(self, times: int, training: bool) -> _Context:
+        """Here, but so often, or in training only."""
+        path, instance, _, _, depth, call, said, scopes = self
+        return _context((path, instance, times, training, depth, call, said, scopes))
+
+    def inside(self, node: Invoke | Level, place: Place, turn: int | None) -> _Context:
+        """In the body of a call or level, whose place is given; `turn`: it is in the n-th iteration."""
+        path, depth = place.path, self.depth + 1
+        if isinstance(node, Invoke):
+            return _context((path, node.instance, self.times, self.training, depth, place, (), ()))
+        said = (*self.said, *(node.label.segments if node.label else ("_" if turn is None else str(turn),)))
+        scopes = (*self.scopes, (said, path))
+        return _context((path, self.instance, self.times, self.training, depth, self.call, said, scopes))
 
     def place(self, path: Path, node: Item | Reuse) -> Place:
         return _place((path, node, self.instance, self.times, self.training, self.depth, self.call, self.scopes))
+
+
+_context = maker(_Context)
+_Frame = tuple[Iterator[Node], Namer, _Context, int | None]
+"""Nodes still to be walked, what names them, where they stand, and in which iteration."""
 
 
 class _Walker:
@@ -258,68 +273,74 @@ class _Walker:
         self.fold, self.wanted, self.shallow = fold, wanted, shallow
 
     def body(self, body: Body, namer: Namer, at: _Context) -> Iterator[Place]:
-        above, instance, times, training, depth, call, _, scopes, _ = at
-        wanted, name = self.wanted, namer.name
-        for line in body:
-            for node in line.body if isinstance(line, Line) else (line,):
+        """The places of a body. What is inside a node comes before the node after it is asked for."""
+        wanted, nodes, turn = self.wanted, iter(body), None
+        above, instance, times, training, depth, call, _, scopes = here = at
+        later: list[_Frame] = []
+        while True:
+            if at is not here:
+                above, instance, times, training, depth, call, _, scopes = here = at
+            for node in nodes:
                 if isinstance(node, Layer):  # most are, and nothing is inside
-                    path = above + name(node)
+                    path = above + namer.name(node)
                     if wanted is None or path == wanted[: len(path)]:
                         yield _place((path, node, instance, times, training, depth, call, scopes))
+                elif isinstance(node, Line):
+                    later.append((nodes, namer, at, turn))
+                    nodes = iter(node.body)
+                    break
                 elif isinstance(node, (Invoke, Level)):
-                    yield from self.item(node, namer, at)
-                elif isinstance(node, Residual):
-                    for arm in arms(node):
-                        yield from self.body(arm.body, namer, at)
-                elif isinstance(node, Repeat):
-                    for run in node.runs:
-                        yield from self.run(run, namer, at)
+                    path = above + namer.name(node)
+                    if wanted is None or path == wanted[: len(path)]:
+                        place = _place((path, node, instance, times, training, depth, call, scopes))
+                        yield place
+                        if not self.shallow:
+                            later.append((nodes, namer, at, turn))
+                            inner = node.instance.body if isinstance(node, Invoke) else node.body
+                            nodes, namer = iter(inner), Namer(isinstance(node, Level))
+                            at, turn = at.inside(node, place, turn), None
+                            break
                 elif isinstance(node, Reuse):
                     place = at.place((), node)
                     yield place._replace(path=place.resolve(node.path))
-                elif isinstance(node, SideOutput):
-                    yield from self.body(node.body, namer, at._replace(training=training or node.training))
                 else:
-                    yield from self.body(parts(node), namer, at)
+                    later.append((nodes, namer, at, turn))
+                    later.extend(self.unnamed(node, namer, at, turn))
+                    nodes, namer, at, turn = later.pop()
+                    break
+            else:
+                if not later:
+                    return
+                nodes, namer, at, turn = later.pop()
 
-    def item(self, node: Invoke | Level, namer: Namer, at: _Context) -> Iterator[Place]:
-        path = at.path + namer.name(node)
-        if self.wanted is not None and path != self.wanted[: len(path)]:
-            return
-        place = at.place(path, node)
-        yield place
-        if self.shallow:
-            return
-        if isinstance(node, Invoke):
-            inner = _Context(path, node.instance, at.times, at.training, at.depth + 1, place)
-            yield from self.body(node.instance.body, Namer(False), inner)
-        else:
-            said = (*at.said, *(node.label.segments if node.label else ("_" if at.turn is None else str(at.turn),)))
-            scopes = (*at.scopes, (said, path))
-            inner = _Context(path, at.instance, at.times, at.training, at.depth + 1, at.call, said, scopes)
-            yield from self.body(node.body, Namer(True), inner)
+    def unnamed(self, node: Node, namer: Namer, at: _Context, turn: int | None) -> list[_Frame]:
+        """What is inside a node without a name of its own, the last first."""
+        if isinstance(node, Repeat):
+            return [self.run(run, namer, at) for run in reversed(node.runs)]
+        if isinstance(node, SideOutput):
+            at = at.where(at.times, at.training or node.training)
+        return [(iter(parts(node)), namer, at, turn)]
 
-    def run(self, run: Run, namer: Namer, at: _Context) -> Iterator[Place]:
+    def run(self, run: Run, namer: Namer, at: _Context) -> _Frame:
+        """Equal iterations."""
         if run.count == 1:
-            return self.body(run.body, namer, at.turned(run.index))
-        return self.folded(run, namer, at) if self.fold else self.turns(run, namer, at)
+            return iter(run.body), namer, at, run.index
+        inner = at.where(at.times * run.count, at.training) if self.fold else at
+        return self.turns(run, namer, at), namer, inner, run.index
 
-    def folded(self, run: Run, namer: Namer, at: _Context) -> Iterator[Place]:
-        before = dict(namer.counts)
-        yield from self.body(run.body, namer, at.turned(run.index, run.count))
-        namer.skip(before, run.count - 1)
-
-    def turns(self, run: Run, namer: Namer, at: _Context) -> Iterator[Place]:
-        before, inner = dict(namer.counts), at.turned(run.index)
-        if run.count:
-            yield from self.body(run.body, namer, inner)
-        if self.wanted is None:
-            for _ in range(run.count - 1):
-                yield from self.body(run.body, namer, inner)
+    def turns(self, run: Run, namer: Namer, at: _Context) -> Iterator[Node]:
+        """The nodes of every turn of a run that are walked, one after the other, and the names of the other turns passed over."""
+        before = namer.counts.copy()
+        if self.fold:
+            yield from run.body
+            namer.skip(before, run.count - 1)
+        elif self.wanted is None:
+            yield from chain.from_iterable(repeat(run.body, run.count))
         else:
-            yield from self.leap(run, namer, inner, before)
+            yield from run.body if run.count else ()
+            yield from self.leap(run, namer, at, before)
 
-    def leap(self, run: Run, namer: Namer, at: _Context, before: dict[str, int]) -> Iterator[Place]:
+    def leap(self, run: Run, namer: Namer, at: _Context, before: dict[str, int]) -> Iterator[Node]:
         """The rest of a run after its first turn: straight to the turn that holds what is wanted."""
         wanted = self.wanted or ()
         turn = namer.turns_to(wanted[len(at.path)], before, run.count) if len(wanted) > len(at.path) else None
@@ -327,6 +348,6 @@ class _Walker:
             namer.skip(before, run.count - 1)
             return
         namer.skip(before, turn - 1)
-        before = dict(namer.counts)
-        yield from self.body(run.body, namer, at)
+        before = namer.counts.copy()
+        yield from run.body
         namer.skip(before, run.count - 1 - turn)

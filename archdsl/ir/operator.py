@@ -313,6 +313,7 @@ def operator(cls: OperatorClass) -> OperatorClass:
     """Class decorator: make it a frozen dataclass and the meaning of its word."""
     made = dataclass(frozen=True, kw_only=True)(cls)
     type.__setattr__(made, "__hash__", _remembered_hash)
+    type.__setattr__(made, "__eq__", _equal)
     if made.word in _WORDS:
         raise ValueError(f"two operators are called {made.word}")
     _WORDS[made.word] = made
@@ -326,6 +327,13 @@ def _remembered_hash(op: Operator) -> int:
     if found is None:
         found = known["_hash"] = hash(tuple(known.values()))  # all arguments, in their order
     return found
+
+
+def _equal(op: Operator, other: object) -> bool:
+    """Whether two are the same word with the same arguments."""
+    if other.__class__ is not op.__class__:
+        return NotImplemented
+    return hash(op) == hash(other) and op.__dict__ == other.__dict__  # both remember their hash now
 
 
 def operators() -> dict[str, type[Operator]]:

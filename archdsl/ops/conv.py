@@ -25,8 +25,12 @@ from ..ir.operator import (
 )  # fmt: skip
 from ..ir.reach import Reach, reach_of, window
 from ..ir.shapes import Constant, Shape, Size
+from ..records import constructor
 from .formula import call, half, name, size, slot, times
-from .windows import all_windows, each_axis, half_padding, same_padding, written_out
+from .windows import all_windows, each_axis, half_padded, half_padding, same_padding, written_out
+
+_shape = constructor(Shape)
+_tensor = constructor(Tensor)
 
 
 @operator
@@ -90,13 +94,21 @@ class Conv(Operator):
     def output(self, *inputs: Shape) -> Shape:
         shape = inputs[0]
         self.check_kind(shape)
-        kernel, stride, dilation = self._windows(shape)
         if self.groups != 1 or self.connect is not None:
+            self._windows(shape)  # what speaks of another number of axes is said first
             self._check_groups(shape.features)
+        space = None
+        if self.pad is None and not (self.valid or self.same or self.causal):
+            space = half_padded(self.word, shape.dims[1:], self.size, self.stride, self.dilation)
+        return _shape("map", (self.width, *(self._space(shape) if space is None else space)))
+
+    def _space(self, shape: Shape) -> tuple[Dim, ...]:
+        """The places of the result; refuses what does not fit."""
+        kernel, stride, dilation = self._windows(shape)
         pads = self._pads(shape, kernel, stride, dilation)
         if self.same:
-            return Shape("map", (self.width, *(ceil_div(n, s) for n, s in zip(shape.space, stride, strict=True))))
-        return Shape("map", (self.width, *all_windows(self.word, shape.dims[1:], kernel, stride, pads, dilation)))
+            return tuple(ceil_div(n, s) for n, s in zip(shape.space, stride, strict=True))
+        return all_windows(self.word, shape.dims[1:], kernel, stride, pads, dilation)
 
     def arithmetic(self, *inputs: Shape) -> str | None:
         shape = inputs[0]
@@ -131,21 +143,22 @@ class Conv(Operator):
         dims = inputs[0].dims
         kernel = axes(self.size, len(dims) - 1)
         if self.connect is None:
-            weight = Tensor("weight", (self.width, dims[0] // self.groups, *kernel))
+            weight = _tensor("weight", (self.width, dims[0] // self.groups, *kernel))
         else:
-            weight = Tensor("weight", (self.connect.links, *kernel))
-        return (weight, Tensor("bias", (self.width,))) if self.bias else (weight,)
+            weight = _tensor("weight", (self.connect.links, *kernel))
+        return (weight, _tensor("bias", (self.width,))) if self.bias else (weight,)
 
-    def _fan(self, inputs: tuple[Shape, ...]) -> Dim:
-        dims, kernel = inputs[0].dims, self.size
+    def _products(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        dims, kernel, places = inputs[0].dims, self.size, output.dims[1:]
         links = self.width * (dims[0] // self.groups) if self.connect is None else self.connect.links
-        return links * product(kernel if isinstance(kernel, Size) else (kernel,) * (len(dims) - 1))
+        return links * product(kernel if isinstance(kernel, Size) else (kernel,) * len(places)) * product(places)
 
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
-        return self._fan(inputs) * product(output.dims[1:])
+        return self._products(inputs, output)
 
     def connections(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
-        return (self._fan(inputs) + (self.width if self.bias else 0)) * product(output.dims[1:])
+        products = self._products(inputs, output)
+        return products + self.width * product(output.dims[1:]) if self.bias else products
 
     def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
         shape, rank = inputs[0], len(inputs[0].space)

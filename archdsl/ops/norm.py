@@ -8,17 +8,19 @@ from ..ir.dims import Dim, compare, show
 from ..ir.operator import Operator, Refusal, Tensor, Tool, TorchForm, attribute, operator, position, switch
 from ..ir.reach import GLOBAL, Reach, here
 from ..ir.shapes import Number, Shape
+from ..records import constructor
 from .formula import call, name, slot, times
 
 _EPS = Fraction(1, 100_000)
 
 
+_tensor = constructor(Tensor)
 _BATCHES = Tensor("num_batches_tracked", (), "counter")
 
 
 def _statistics(channels: tuple[Dim]) -> tuple[Tensor, ...]:
     """What a normalisation remembers of its batches."""
-    return Tensor("running_mean", channels, "statistic"), Tensor("running_var", channels, "statistic"), _BATCHES
+    return _tensor("running_mean", channels, "statistic"), _tensor("running_var", channels, "statistic"), _BATCHES
 
 
 @operator
@@ -44,7 +46,7 @@ class BatchNorm(Operator):
 
     def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
         channels = (inputs[0].features,)
-        trained = (Tensor("weight", channels), Tensor("bias", channels)) if self.affine else ()
+        trained = (_tensor("weight", channels), _tensor("bias", channels)) if self.affine else ()
         return (*trained, *_statistics(channels))
 
     def counted_by(self, tool: Tool, inputs: tuple[Shape, ...], output: Shape) -> Dim:

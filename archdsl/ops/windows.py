@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from ..ir.dims import Dim, ceil_div, compare, dim_max, dim_min, show
-from ..ir.operator import Refusal
+from ..ir.operator import Axes, Refusal, axes
 
 
 def extent(size: Dim, dilation: Dim) -> Dim:
@@ -92,6 +92,16 @@ def half_padding(kernel: tuple[Dim, ...], dilation: tuple[Dim, ...]) -> tuple[tu
         raise Refusal("A0405", f"a {shown} kernel has no middle", "say `valid`, `same`, or `pad` with a number", "size")
     half = [d * ((k - 1) // 2) for k, d in zip(kernel, dilation, strict=True)]
     return tuple([(pad, pad) for pad in half])
+
+
+@lru_cache(maxsize=4096)
+def half_padded(word: str, space: tuple[Dim, ...], size: Axes, stride: Axes, dilation: Axes) -> tuple[Dim, ...] | None:
+    """How many windows fit along each axis with half the kernel as padding; None where one speaks of other axes."""
+    rank = len(space)
+    kernel, steps, dilations = axes(size, rank), axes(stride, rank), axes(dilation, rank)
+    if not len(kernel) == len(steps) == len(dilations) == rank:
+        return None
+    return all_windows(word, space, kernel, steps, half_padding(kernel, dilations), dilations)
 
 
 def same_padding(length: Dim, size: Dim, stride: Dim, dilation: Dim = 1) -> tuple[Dim, Dim]:

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from archdsl.records import constructor, maker
 from archdsl.records import dataclass as ours
-from archdsl.records import maker
 
 
 def twins(**options: bool) -> tuple[type, type]:
@@ -134,3 +134,24 @@ def test_a_named_tuple_made_of_a_tuple() -> None:
 
     made = maker(Point)((1, 3))
     assert (type(made), made, made.y) == (Point, Point(1, 3), 3)
+
+
+def test_an_object_made_by_the_constructor() -> None:
+    @ours(frozen=True, slots=True)
+    class Point:
+        x: int
+        y: int = 2
+        note: str = field(default="", compare=False, repr=False)
+
+    make = constructor(Point)
+    for made, same in [
+        (make(1), Point(1)),
+        (make(1, 3, "n"), Point(1, 3, "n")),
+        (make(x=4, note="m"), Point(4, note="m")),
+    ]:
+        assert (type(made), made, hash(made), repr(made)) == (Point, same, hash(same), repr(same))
+        assert (made.note, copy.copy(made)) == (same.note, same)
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            made.x = 9  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        make()  # type: ignore[call-arg]
