@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..diagnostics import Span, fail
@@ -87,12 +86,13 @@ def analyze(network: Network) -> Analysis:
 def _analyze(network: Network) -> Analysis:
     counter = Counter()
     tree = tuple(rows(network, counter, True))
-    count = sum(r.times for r in tree if r.kind in ("layer", "again"))
+    count = sum([r.times for r in tree if r.kind in ("layer", "again")])
     return Analysis(network, counter.instance(network.root), tuple(check_facts(network, counter)), tree, count)
 
 
-def rows(network: Network, counter: Counter, fold: bool) -> Iterator[LayerRow]:
+def rows(network: Network, counter: Counter, fold: bool) -> list[LayerRow]:
     """The rows of a network in the order written."""
+    found: list[LayerRow] = []
     for path, node, instance, times, training, depth, _, _ in listed(network.root, fold):
         shapes = instance.shapes
         always, inside = counter.node(node, shapes)
@@ -106,4 +106,5 @@ def rows(network: Network, counter: Counter, fold: bool) -> Iterator[LayerRow]:
             case Level():
                 word, kind, first = "", "level", node.output
         span, output = node.span, shapes[node.output]
-        yield _row((path, word, kind, shapes[first], output, always, times, training, depth, span, inside))
+        found.append(_row((path, word, kind, shapes[first], output, always, times, training, depth, span, inside)))
+    return found

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import field
 from fractions import Fraction
 from functools import cache
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from .. import expr as ex
 from ..diagnostics import Edit, Span, did_you_mean, fail, nearest
@@ -15,7 +15,7 @@ from ..ir.evaluate import Env, describe, evaluate
 from ..ir.operator import Argument, Operator
 from ..ir.shapes import Constant, Grid, Number, Size
 from ..ops import ARGUMENT_SYNONYMS, FOLLOWING, synonym_of
-from ..records import dataclass, maker
+from ..records import constructor, dataclass
 from ..syntax import tree as t
 from .session import File
 
@@ -26,7 +26,8 @@ _NAMED = frozenset({"word", "grid"})
 """The types of arguments whose values are names rather than what names stand for."""
 
 
-class Binding(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Binding:
     """An operator with its arguments, the expressions they were written as, and where each stands."""
 
     operator: Operator
@@ -35,7 +36,7 @@ class Binding(NamedTuple):
     spans: dict[str, Span]
 
 
-_binding = maker(Binding)
+_binding = constructor(Binding)
 
 
 @dataclass(slots=True)
@@ -114,7 +115,7 @@ def _bound_again(recipe: Recipe, cls: type[Operator], file: File, env: Env) -> B
         if expression is not said[name]:
             other[name] = expression
     expressions = tuple({**said, **other}.items()) if other else first.expressions
-    return _binding((cls.of(values), expressions, first.references, first.spans))
+    return _binding(cls.of(values), expressions, first.references, first.spans)
 
 
 def check_arguments(cls: type[Operator], file: File, arguments: Iterable[t.Argument]) -> None:

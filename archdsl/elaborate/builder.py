@@ -106,8 +106,11 @@ class Builder(ABC):
 
     def known(self, values: Sequence[int]) -> tuple[Shape, ...] | None:
         """The shapes of some values; None if one is unknown."""
-        shapes: list[Any] = [self.shapes[value] for value in values]
-        return tuple(shapes) if all(shapes) else None
+        if len(values) == 1:
+            shape = self.shapes[values[0]]
+            return None if shape is None else (shape,)
+        shapes: tuple[Any, ...] = tuple([self.shapes[value] for value in values])
+        return shapes if all(shapes) else None
 
     def result_of(self, instance: g.Instance, errors_before: int) -> int:
         """A value for what an instance gives, unknown if making it brought mistakes to light."""

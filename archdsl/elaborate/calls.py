@@ -23,6 +23,9 @@ MAX_HOPS = 9  # from parameter to parameter that holds a word
 def call(b: Builder, call: t.Call, label: ex.Path | None, x: int) -> Made:
     """Apply what a word means here: the file's own definitions first, then layers, then parameters that hold a word."""
     word = call.word
+    cls = b.file.layers.get(word)
+    if cls is not None:
+        return layer(b, call, cls, label, x)
     for _ in range(MAX_HOPS):
         site = _site((call, word, label, x))
         made = _qualified(b, site) if "." in word else _plain(b, site)
@@ -64,7 +67,10 @@ def _plain(b: Builder, site: Site) -> Made | None:
     if word in spec.uses:
         return invoke_network(b, site, spec.uses[word])
     cls = find_operator(word)
-    return None if cls is None or cls.joins else layer(b, site, cls)
+    if cls is None or cls.joins:
+        return None
+    b.file.layers[word] = cls
+    return layer(b, site.call, cls, site.label, site.x)
 
 
 def unknown_word(spec: Spec, env: Env, call: t.Call, name: str) -> NoReturn:

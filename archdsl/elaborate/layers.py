@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .. import expr as ex
 from ..diagnostics import Diagnostic, Span
 from ..ir import graph as g
 from ..ir.operator import Operator, Tensor
 from ..records import constructor
+from ..syntax import tree as t
 from .arguments import Binding, bind_operator
-from .builder import Builder, Made, Site
+from .builder import Builder, Made
 from .labels import Target
 from .references import look, tie_problem, tied
 
@@ -17,16 +19,15 @@ _layer = constructor(g.Layer)
 Ties = dict[str, tuple[tuple[str, ...], Tensor]]
 
 
-def layer(b: Builder, site: Site, cls: type[Operator]) -> Made:
+def layer(b: Builder, call: t.Call, cls: type[Operator], label: ex.Path | None, x: int) -> Made:
     """One operator applied."""
-    call = site.call
     binding = bind_operator(cls, b.file, b.env, call.arguments, call.word_span)
-    nodes, inputs, ties = _references(b, cls, binding, site.x) if binding.references else ([], (site.x,), {})
-    if cls.word == "identity" and site.label is None:
-        return nodes, site.x
+    nodes, inputs, ties = _references(b, cls, binding, x) if binding.references else ([], (x,), {})
+    if cls.word == "identity" and label is None:
+        return nodes, x
     y = b.applied(binding.operator, inputs, call.word_span, binding.spans)
     b.session.count_nodes(call.span)
-    path = None if site.label is None else b.label(site.label)
+    path = None if label is None else b.label(label)
     shared = tuple([(name, where) for name, (where, _) in ties.items()]) if ties else ()
     abbreviation = b.defs[-1].signature.name if b.defs else None
     node = _layer(binding.operator, path, inputs, y, binding.expressions, shared, abbreviation, call.span)
@@ -36,8 +37,8 @@ def layer(b: Builder, site: Site, cls: type[Operator]) -> Made:
     tensors = {} if shapes is None else {a.name: a for a in binding.operator.tensors(*shapes[:-1])}
     _check_ties(b, ties, tensors, binding.spans, call.span)
     if path is not None:
-        redo = b.redo(lambda z: layer(b, site.again(z), cls))
-        span = (site.label and site.label.span) or call.span
+        redo = b.redo(lambda z: layer(b, call, cls, None, z))
+        span = (label and label.span) or call.span
         b.define(path.segments, Target(y, span, None, node, tensors, redo))
     return [*nodes, node], y
 

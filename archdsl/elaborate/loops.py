@@ -33,32 +33,32 @@ class Iterations:
     over: ex.Expr | None
     count: int
     own: tuple[str, ...] = ()
-    at: Callable[[str, int], Constant] | None = None
-    """What one of its own names is in iteration i."""
+    at: Callable[[str], Callable[[int], Constant]] | None = None
+    """One of its own names in each iteration."""
 
     @property
     def varying(self) -> frozenset[str]:
         """The names that may be different each time."""
         return frozenset({*self.own, "index"})
 
-    def value(self, name: str, index: int) -> Constant:
-        """What a name of the loop is in an iteration."""
+    def of(self, name: str) -> Callable[[int], Constant]:
+        """What a name of the loop is, iteration by iteration."""
         if name == "index":
-            return index
+            return int
         if name in ("first", "last"):
-            return index == (0 if name == "first" else self.count - 1)
+            return (0 if name == "first" else self.count - 1).__eq__
         assert self.at is not None
-        return self.at(name, index)
+        return self.at(name)
 
     def names(self, index: int) -> dict[str, Bound]:
         """All that an iteration sees of the loop."""
-        return {name: _bound((self.value(name, index), None)) for name in (*self.own, "index", "first", "last")}
+        return {name: _bound((self.of(name)(index), None)) for name in (*self.own, "index", "first", "last")}
 
     def said(self, index: int) -> str:
         """Which iteration it is, for messages."""
         if self.variable is None:
             return f"in {'row' if self.kind == 'rows' else 'repeat'} {index + 1} of {self.count}, at"
-        return f"with {self.variable} = {describe(self.value(self.variable, index))}, in"
+        return f"with {self.variable} = {describe(self.of(self.variable)(index))}, in"
 
 
 def loop_of(b: Builder, head: t.For | t.ForRows) -> Iterations:
@@ -74,7 +74,7 @@ def _list(b: Builder, head: t.For) -> Iterations:
         fail("A0306", f"`for` goes over a list or a range, this is {describe(items)}", head.start.span)
 
     over = b.env.express(head.start)
-    return Iterations("list", variable, over, len(items), (variable,), lambda _, i: items[i])
+    return Iterations("list", variable, over, len(items), (variable,), lambda _: items.__getitem__)
 
 
 def _range(b: Builder, head: t.For, end: ex.Expr) -> Iterations:
@@ -83,7 +83,9 @@ def _range(b: Builder, head: t.For, end: ex.Expr) -> Iterations:
     count = max(0, (stop - start) * step + 1)
 
     over = b.env.express(head.start)
-    return Iterations("range", variable, over, count, (variable,), lambda _, i: start + step * i)
+    return Iterations(
+        "range", variable, over, count, (variable,), lambda _: range(start, start + step * count, step).__getitem__
+    )
 
 
 def _whole(b: Builder, expr: ex.Expr) -> int:
@@ -104,7 +106,7 @@ def _rows(b: Builder, head: t.ForRows) -> Iterations:
     _check_no_claims(b, table)
     rows = [{c.name: cell(v) for c, v in zip(table.columns, row, strict=True) if not c.claim} for row in table.rows]
     over, own = ex.Name(head.table, head.table_span), tuple(c.name for c in table.columns if not c.claim)
-    return Iterations("rows", None, over, len(rows), own, lambda name, i: rows[i][name])
+    return Iterations("rows", None, over, len(rows), own, lambda name: [row[name] for row in rows].__getitem__)
 
 
 def refuse_table(name: str, span: Span, tables: Iterable[str]) -> NoReturn:
@@ -150,7 +152,8 @@ class _Unroller:
     ) -> None:
         self.span = span
         self.b, self.loop, self.make, self.numbered = b, loop, make, numbered
-        self.relevant = sorted(mentioned & loop.names(0).keys()) if loop.count else []
+        self.relevant = sorted(mentioned & {*loop.own, "index", "first", "last"}) if loop.count else []
+        self.reads = [(name, loop.of(name)) for name in self.relevant]
         self.varies = not loop.varying.isdisjoint(self.relevant)
         self.found: list[g.Run] = []
         self.index = 0
@@ -175,11 +178,9 @@ class _Unroller:
         b, loop, found = self.b, self.loop, self.found
         seen: set[int] = set()
         b.looked = set()
-        names = (
-            {**env.names, **loop.names(0)} if loop.count else {}
-        )  # those that no iteration mentions stay as they are
+        names = {**env.names, **loop.names(0)} if loop.count else {}  # what no iteration mentions stays as it is
         while self.index < loop.count and not b.stopped:
-            values = tuple([(name, loop.value(name, self.index)) for name in self.relevant])
+            values = tuple([(name, read(self.index)) for name, read in self.reads])
             more = self.equal_to_last(values, x)
             if more:
                 last = found[-1]

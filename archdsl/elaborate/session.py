@@ -16,7 +16,7 @@ from .. import limits
 from ..diagnostics import Collector, Diagnostic, Label, Span, SpecError, did_you_mean, fail
 from ..ir.evaluate import Bound, Env
 from ..ir.graph import Init, Instance, Scope
-from ..ir.operator import find_operator, operators
+from ..ir.operator import Operator, find_operator, operators
 from ..ir.shapes import Constant, Grid, Shape
 from ..ops import PLANNED
 from ..records import dataclass
@@ -47,6 +47,8 @@ class File:
     grids: dict[str, Grid]
     memo: dict[object, Instance] = field(default_factory=dict[object, Instance])
     recipes: dict[object, Recipe] = field(default_factory=dict[object, "Recipe"])
+    layers: dict[str, type[Operator]] = field(default_factory=dict[str, type[Operator]])
+    """The words that have been seen to be layers here: the file defines and uses nothing of their name."""
     _env: Env | None = None
 
     def words(self, word: str) -> bool:

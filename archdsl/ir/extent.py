@@ -8,7 +8,7 @@ from itertools import islice
 from .. import limits
 from ..diagnostics import Span
 from .lookup import arms
-from .names import Place, walk
+from .names import Step, steps
 from .nodes import (
     Body,
     Choice,
@@ -25,6 +25,9 @@ from .nodes import (
     Reuse,
     SideOutput,
 )
+
+_FEW = 6_000
+"""So many places are sooner listed than counted."""
 
 
 def check_places(root: Instance, fold: bool = False) -> None:
@@ -43,12 +46,13 @@ def check_places(root: Instance, fold: bool = False) -> None:
             limits.refuse("places", span)
 
 
-def listed(root: Instance, fold: bool = False) -> list[Place]:
-    """The places that `walk` gives; refuses (A0801) more than the limit, as `check_places` does, once so many are walked."""
-    most = limits.of("places")
-    found = list(islice(walk(root, fold), most + 1))
-    if len(found) > most:
+def listed(root: Instance, fold: bool = False) -> list[Step]:
+    """The places that `steps` gives; refuses as `check_places` does, which is asked only if there are many."""
+    walked = steps(root, fold)
+    found = list(islice(walked, _FEW))
+    if len(found) == _FEW or limits.of("places") < _FEW:
         check_places(root, fold)
+        found.extend(walked)
     return found
 
 

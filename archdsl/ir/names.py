@@ -18,6 +18,7 @@ from .nodes import (
     Body,
     Instance,
     Invoke,
+    Label,
     Layer,
     Level,
     Line,
@@ -76,8 +77,11 @@ class Namer:
 
     def name(self, node: Item) -> Path:
         """The name of the next item."""
-        word = node.operator.word if isinstance(node, Layer) else _word(node)
-        counts, label, number = self.counts, node.label, 0
+        return self.named(_word(node), node.label)
+
+    def named(self, word: str, label: Label | None) -> Path:
+        """The name of the next item, of its word and its label."""
+        counts, number = self.counts, 0
         position = counts[""]
         if word:
             number = counts[word] = counts.get(word, 0) + 1
@@ -198,6 +202,8 @@ class Place(NamedTuple):
 
 
 _place = maker(Place)
+Step = tuple[Path, Item | Reuse, Instance, int, bool, int, Place | None, tuple[tuple[Path, Path], ...]]
+"""What a place is made of, for those who visit thousands and keep none."""
 
 
 def walk(instance: Instance, fold: bool = False) -> Iterator[Place]:
@@ -205,12 +211,17 @@ def walk(instance: Instance, fold: bool = False) -> Iterator[Place]:
 
     With `fold` the first of equal iterations stands for all of them.
     """
+    return map(_place, steps(instance, fold))
+
+
+def steps(instance: Instance, fold: bool = False) -> Iterator[Step]:
+    """As `walk`."""
     return _Walker(fold).body(instance.body, Namer(False), _Context((), instance))
 
 
 def find(instance: Instance, path: Path) -> Place | None:
     """The layer, module or level at a path; None if there is none. Only what leads there is visited."""
-    for place in _Walker(wanted=path).body(instance.body, Namer(False), _Context((), instance)):
+    for place in map(_place, _Walker(wanted=path).body(instance.body, Namer(False), _Context((), instance))):
         if place.path == path and not isinstance(place.node, Reuse):
             return place
     return None
@@ -228,7 +239,7 @@ def beside(instance: Instance, path: Path, limit: int = 1000) -> list[str]:
         elif place is not None:
             return [place.name]
     found = _Walker(shallow=True).body(body, Namer(positional), _Context((), module))
-    return [".".join((*at, *place.path)) for place in islice(found, limit)]
+    return [".".join((*at, *step[0])) for step in islice(found, limit)]
 
 
 class _Context(NamedTuple):
@@ -272,8 +283,8 @@ class _Walker:
     def __init__(self, fold: bool = False, wanted: Path | None = None, shallow: bool = False) -> None:
         self.fold, self.wanted, self.shallow = fold, wanted, shallow
 
-    def body(self, body: Body, namer: Namer, at: _Context) -> Iterator[Place]:
-        """The places of a body. What is inside a node comes before the node after it is asked for."""
+    def body(self, body: Body, namer: Namer, at: _Context) -> Iterator[Step]:
+        """The places of a body, as bare tuples. What is inside a node comes before the node after it is asked for."""
         wanted, nodes, turn = self.wanted, iter(body), None
         above, instance, times, training, depth, call, _, scopes = here = at
         later: list[_Frame] = []
@@ -282,9 +293,9 @@ class _Walker:
                 above, instance, times, training, depth, call, _, scopes = here = at
             for node in nodes:
                 if isinstance(node, Layer):  # most are, and nothing is inside
-                    path = above + namer.name(node)
+                    path = above + namer.named(node.operator.word, node.label)
                     if wanted is None or path == wanted[: len(path)]:
-                        yield _place((path, node, instance, times, training, depth, call, scopes))
+                        yield path, node, instance, times, training, depth, call, scopes
                 elif isinstance(node, Line):
                     later.append((nodes, namer, at, turn))
                     nodes = iter(node.body)
@@ -293,7 +304,7 @@ class _Walker:
                     path = above + namer.name(node)
                     if wanted is None or path == wanted[: len(path)]:
                         place = _place((path, node, instance, times, training, depth, call, scopes))
-                        yield place
+                        yield path, node, instance, times, training, depth, call, scopes
                         if not self.shallow:
                             later.append((nodes, namer, at, turn))
                             inner = node.instance.body if isinstance(node, Invoke) else node.body
@@ -302,7 +313,7 @@ class _Walker:
                             break
                 elif isinstance(node, Reuse):
                     place = at.place((), node)
-                    yield place._replace(path=place.resolve(node.path))
+                    yield place.resolve(node.path), node, instance, times, training, depth, call, scopes
                 else:
                     later.append((nodes, namer, at, turn))
                     later.extend(self.unnamed(node, namer, at, turn))

@@ -93,7 +93,8 @@ class Conv(Operator):
 
     def output(self, *inputs: Shape) -> Shape:
         shape = inputs[0]
-        self.check_kind(shape)
+        if shape.kind != "map":
+            self.check_kind(shape)
         if self.groups != 1 or self.connect is not None:
             self._windows(shape)  # what speaks of another number of axes is said first
             self._check_groups(shape.features)
@@ -139,26 +140,23 @@ class Conv(Operator):
         if self.groups != 1:
             raise Refusal("A0407", "a convolution takes `groups` or `connect`, not both", argument="connect")
 
+    def _weight(self, shape: Shape) -> tuple[Dim, ...]:
+        dims, size = shape.dims, self.size
+        kernel = size if isinstance(size, Size) else (size,) * (len(dims) - 1)
+        if self.connect is not None:
+            return (self.connect.links, *kernel)
+        return (self.width, dims[0] // self.groups, *kernel)
+
     def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
-        dims = inputs[0].dims
-        kernel = axes(self.size, len(dims) - 1)
-        if self.connect is None:
-            weight = _tensor("weight", (self.width, dims[0] // self.groups, *kernel))
-        else:
-            weight = _tensor("weight", (self.connect.links, *kernel))
+        weight = _tensor("weight", self._weight(inputs[0]))
         return (weight, _tensor("bias", (self.width,))) if self.bias else (weight,)
 
-    def _products(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
-        dims, kernel, places = inputs[0].dims, self.size, output.dims[1:]
-        links = self.width * (dims[0] // self.groups) if self.connect is None else self.connect.links
-        return links * product(kernel if isinstance(kernel, Size) else (kernel,) * len(places)) * product(places)
-
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
-        return self._products(inputs, output)
+        return product(self._weight(inputs[0]) + output.dims[1:])
 
     def connections(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
-        products = self._products(inputs, output)
-        return products + self.width * product(output.dims[1:]) if self.bias else products
+        products = product(self._weight(inputs[0]) + output.dims[1:])
+        return products + product(output.dims) if self.bias else products
 
     def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
         shape, rank = inputs[0], len(inputs[0].space)
