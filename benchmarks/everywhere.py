@@ -1,12 +1,14 @@
 """Every network and variant of `specs/`, and everything that people do with an nn.Module.
 
-    python benchmarks/everywhere.py [NAME ...] [--markdown] [--first] [--again] [--inductor] [--resume FILE]
+    python benchmarks/everywhere.py [NAME ...] [--markdown] [--first] [--again] [--inference] [--inductor] [--resume FILE]
 
 prints one row a variant and one column a check; a cell says `yes`, or why there is nothing to check, or what failed.
 Exit code 1 if anything failed. Inputs are small and networks too large for this are made narrower: the row says so,
 and the code that is checked is the same. Where the file of a variant differs from one above in numbers alone, what takes
 minutes (compile, export, onnx, script) is not done again and its cells name that row; `--again` does it all the same.
 `--first` takes the first variant of each spec, `--inductor` compiles kernels too instead of stopping at the graph.
+`--inference` looks at the form of `archdsl compile --inference` with the weights that its `fold` makes of trained ones, and
+has another column.
 
 compile   torch.compile(fullgraph=True): evaluation by aot_eager, training by eager, outputs equal; for an nn.LSTM
           torch._dynamo.config.allow_rnn is set, without which torch refuses every one
@@ -22,6 +24,7 @@ train     a backward pass reaches every trained array; evaluation is determinist
 ruff      format --check and check, both with ruff's own defaults
 pyright   standard
 weights   torchvision's state_dict loads strictly, where torchvision has the network
+fold      with --inference: outputs equal those of the trained network
 """
 
 from __future__ import annotations
@@ -56,6 +59,8 @@ from archdsl.ir import dims  # noqa: E402
 from archdsl.ir.shapes import Shape  # noqa: E402
 from archdsl.report.constants import constant_text  # noqa: E402
 from archdsl.torch_backend.verify import instantiate, sample, sizes  # noqa: E402
+from tests.parity.inference import folded as form  # noqa: E402
+from tests.parity.inference import trained as ready  # noqa: E402
 from tests.parity.peers import peer_of  # noqa: E402
 
 Settings = Mapping[str, Any]
@@ -97,13 +102,17 @@ class Case:
     title: str
     spec: str
     network: archdsl.Network
+    inference: bool = False
     source: str = field(init=False)
     module: nn.Module = field(init=False)
 
     def __post_init__(self) -> None:
         torch.manual_seed(0)
-        self.source = archdsl.compile(self.network)
-        self.module = instantiate(self.source).eval()
+        if self.inference:
+            self.source, self.module = form(self.network, ready(self.network))
+        else:
+            self.source = archdsl.compile(self.network)
+            self.module = instantiate(self.source).eval()
         self.symbols = sample(self.network)
         for name in self.symbols:
             # torch.export fixes a size that is 1 anywhere on the way, as the smallest image's may be
@@ -325,6 +334,14 @@ def from_torchvision(case: Case) -> None:
         peer.ours(case.network, theirs)
 
 
+def folded(case: Case) -> None:
+    if not case.inference:
+        raise Nothing("the network as it is trained")
+    inputs = case.inputs()
+    with torch.no_grad():
+        same(case.wanted(*inputs), outputs(ready(case.network)(*inputs)))
+
+
 CHECKS: dict[str, Callable[[Case], object]] = {
     "compile": compiled,
     "export": exported,
@@ -337,6 +354,7 @@ CHECKS: dict[str, Callable[[Case], object]] = {
 }
 COSTLY = ("compile", "export", "onnx", "script")
 COLUMNS = ("network", *CHECKS, "ruff", "pyright", "weights")
+FOLDED = ("network", *CHECKS, "ruff", "pyright", "fold")
 
 
 def checked(check: Callable[[Case], object], case: Case) -> str:
@@ -397,7 +415,7 @@ def _json(command: list[str]) -> Any:
 # ---- the rows -------------------------------------------------------------------------------------------------------
 
 
-def cases(names: list[str], first: bool = False) -> Iterator[Case]:
+def cases(names: list[str], first: bool = False, inference: bool = False) -> Iterator[Case]:
     """Every variant of these specs; one too large made narrower."""
     for name in names:
         path = ROOT / "specs" / f"{name}.yaml"
@@ -409,12 +427,12 @@ def cases(names: list[str], first: bool = False) -> Iterator[Case]:
             chosen = {key: constant_text(value) for key, value in network.parameters.items()}
             if chosen not in seen:
                 seen.append(chosen)
-                yield _case(path, choice, network)
+                yield _case(path, choice, network, inference)
             if first:
                 break
 
 
-def _case(path: Path, choice: dict[str, Any], network: archdsl.Network) -> Case:
+def _case(path: Path, choice: dict[str, Any], network: archdsl.Network, inference: bool = False) -> Case:
     name = path.stem
     title = " ".join([name, *(f"{key}={constant_text(value)}" for key, value in choice.items())])
     parameters = archdsl.analyze(network).totals.of(training=False).parameters
@@ -428,7 +446,7 @@ def _case(path: Path, choice: dict[str, Any], network: archdsl.Network) -> Case:
     elif not isinstance(parameters, int) or parameters > LARGEST:
         network = archdsl.load(path, **{**choice, **NARROWER[name]})
         title += " (narrower)"
-    return Case(title, name, network)
+    return Case(title, name, network, inference)
 
 
 def skeleton(source: str) -> str:
@@ -447,18 +465,19 @@ def main() -> int:
     parser.add_argument("--markdown", action="store_true", help="a table for docs/benchmarks.md")
     parser.add_argument("--again", action="store_true", help="everything of variants that differ in numbers alone, too")
     parser.add_argument("--first", action="store_true", help="the first variant of each spec")
+    parser.add_argument("--inference", action="store_true", help="the form for inference")
     parser.add_argument("--inductor", action="store_true", help="compile kernels too")
     parser.add_argument("--only", help="these columns, separated by commas")
     parser.add_argument("--resume", type=Path, metavar="FILE", help="keeps rows here; those of unchanged code are read")
     options = parser.parse_args()
     _quiet()
     names = options.names or sorted(path.stem for path in (ROOT / "specs").glob("*.yaml"))
-    columns = ("network", *options.only.split(",")) if options.only else COLUMNS
+    columns = ("network", *options.only.split(",")) if options.only else FOLDED if options.inference else COLUMNS
     rows: dict[str, dict[str, str]] = {}
     sources: dict[str, str] = {}
     alike: dict[str, str] = {}
     known = json.loads(options.resume.read_text(encoding="utf-8")) if options.resume and options.resume.exists() else {}
-    for case in cases(names, options.first):
+    for case in cases(names, options.first, options.inference):
         like = case.title if options.again else alike.setdefault(skeleton(case.source), case.title)
         kept = known.get(case.title, {})
         row: dict[str, str] = kept.get("row", {}) if kept.get("source") == case.source else {}
@@ -482,7 +501,12 @@ def main() -> int:
 def _fill(row: dict[str, str], case: Case, like: str, missing: list[str], backend: str) -> None:
     """The cells of a row that are missing but for those of ruff and pyright, which look at all files at once."""
     row["network"] = case.title
-    for column, check in {**CHECKS, "compile": lambda c: compiled(c, backend), "weights": from_torchvision}.items():
+    for column, check in {
+        **CHECKS,
+        "compile": lambda c: compiled(c, backend),
+        "weights": from_torchvision,
+        "fold": folded,
+    }.items():
         if column in missing:
             again = column not in COSTLY or like == case.title
             row[column] = checked(check, case) if again else f"as {like}"

@@ -20,7 +20,7 @@ from . import pycode as py
 from .classes import ClassWriter
 from .containers import SUPER, initialised
 from .counted import COUNTER
-from .folding import HELPERS, Inference, fold_function
+from .folding import HELPERS, Inference, fold_function, laid_out
 from .formulas import FEATURES, Formal, NotEmittedError, UnmergeableError, literal
 from .helper_texts import helper_texts
 from .initial import Emission, Initials
@@ -213,6 +213,8 @@ class Emitter:
         if self.fills:
             emission = Emission(self.network, self.order, self.writer_of)
             self.endings = Initials(emission, self.fills).statements()
+        if self.inference is not None:
+            self.endings = {id(self.writer(self.root)): laid_out(self.network)}
         functions = tuple(_function(name, body) for name, body in self.functions.items())
         made = tuple(self.class_of(writer) for writer in self.order)
         fold = fold_function(self.inference) if self.inference is not None else None

@@ -189,6 +189,29 @@ def _nodes(root: Instance) -> Iterator[Node]:
                 waiting.append(node.instance)
 
 
+# ---- the layout of weights ----------------------------------------------------------------------------------------------
+
+
+def laid_out(network: Network) -> list[py.Stmt]:
+    """What the constructor of this form ends with: convolutions over two axes have the channels of their weights last.
+
+    A convolution gives its map the layout of its weight, so that the weights decide for the whole network. Not where one
+    goes by a table, whose kernels are laid out for each pass.
+    """
+    ranks: set[int] = set()
+    check_places(network.root, fold=True)
+    for place in network.walk(fold=True):
+        if any(shape.kind == "map" and len(shape.dims) == 3 for shape in place.inputs):
+            if getattr(place.operator, "connect", None) is not None:
+                return []
+            ranks.update(len(array.shape) for array in place.tensors.values() if array.role == "trained")
+    if 4 not in ranks:
+        return []
+    function = py.Name("nn.utils.convert_conv2d_weight_memory_format")
+    call = py.Call(function, (py.Name("self"), py.Name("torch.channels_last")))
+    return [py.Comment("the layout in which convolutions are fastest"), py.ExprStmt(call)]
+
+
 # ---- the function that converts weights --------------------------------------------------------------------------------
 
 
@@ -216,7 +239,10 @@ def fold_function(made: Inference) -> py.FunctionDef | None:
 
 
 def _ends(made: Inference) -> dict[tuple[str, str], float]:
-    """Batch norms and their layers by the ends of their names, as short as no other batch norm ends so."""
+    """Batch norms and their layers by the ends of their names, as short as no other batch norm ends so.
+
+    A name is whole if it begins with a dot.
+    """
     found: dict[tuple[str, str], float] = {}
     kept = [tuple(name.split(".")) for name in made.kept]
     for fold in made.folds:
@@ -231,6 +257,8 @@ def _ends(made: Inference) -> dict[tuple[str, str], float]:
             ):
                 found[end] = fold.eps
                 break
+        else:  # others end as the whole name does
+            found[f".{'.'.join(fold.norm)}", f".{'.'.join(fold.layer)}"] = fold.eps
     return found
 
 

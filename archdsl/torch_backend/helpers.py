@@ -1287,14 +1287,17 @@ class Crop(nn.Module):
 def fold_batch_norms(
     state: dict[str, Tensor], pairs: tuple[tuple[str, str], ...], eps: float
 ) -> dict[str, Tensor]:
-    """Take each batch norm into the layer before it, by the ends of their names."""
+    """Take each batch norm into the layer before it, by the ends of their names.
+
+    A name is whole if it begins with a dot.
+    """
     folded = dict(state)
     for key in state:
         name = key.removesuffix(".running_var")
-        ends = next((p for p in pairs if f".{name}".endswith(f".{p[0]}")), None)
+        ends = next((p for p in pairs if f"..{name}".endswith(f".{p[0]}")), None)
         if name == key or ends is None:
             continue
-        layer = name.removesuffix(ends[0]) + ends[1]
+        layer = (f"..{name}".removesuffix(ends[0]) + ends[1]).lstrip(".")
         scale = torch.rsqrt(folded.pop(key) + eps) * folded.pop(f"{name}.weight", 1)
         mean = folded.pop(f"{name}.running_mean") - folded.get(f"{layer}.bias", 0)
         weight = folded[f"{layer}.weight"]

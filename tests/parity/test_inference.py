@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import pytest
@@ -10,7 +11,14 @@ from torch import Tensor, nn
 
 import archdsl
 from archdsl.diagnostics import SpecError
-from archdsl.torch_backend.verify import instantiate
+from benchmarks import everywhere
+
+from ..differential.compare import close
+from ..differential.generate import plan
+from ..differential.reference import inputs
+from ..differential.run import quiet
+from ..differential.write import spec
+from .inference import folded, trained
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "resnet": {"depth": 18},
@@ -22,34 +30,6 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "xception_mini": {},
     "m5": {},
 }
-
-
-def trained(network: archdsl.Network) -> nn.Module:
-    """A module whose statistics and scales are none of the values they begin with."""
-    torch.manual_seed(0)
-    module = archdsl.build(network)
-    for layer in module.modules():
-        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
-            assert layer.running_mean is not None
-            assert layer.running_var is not None
-            layer.running_mean.normal_(0, 0.1)
-            layer.running_var.uniform_(0.5, 1.5)
-            if layer.affine:
-                nn.init.uniform_(layer.weight, 0.5, 1.5)
-                nn.init.normal_(layer.bias, 0, 0.1)
-    return module.eval()
-
-
-def folded(network: archdsl.Network, module: nn.Module) -> tuple[str, nn.Module]:
-    """The source of the form for inference, and its module with converted weights, strictly loaded."""
-    source = archdsl.compile(network, inference=True)
-    scope: dict[str, Any] = {"__name__": "net"}
-    exec(compile(source, "net.py", "exec"), scope)
-    made = instantiate(source)
-    state = dict(module.state_dict())
-    made.load_state_dict(scope["fold"](state) if "fold" in scope else state)
-    assert state.keys() == module.state_dict().keys()  # what was handed in stays as it is
-    return source, made.eval()
 
 
 def compare(network: archdsl.Network) -> str:
@@ -94,6 +74,70 @@ def test_what_is_folded(layers: str, left: int) -> None:
     scope: dict[str, Any] = {"__name__": "net"}
     exec(compile(source, "net.py", "exec"), scope)
     assert sum(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in scope["Network"]().modules()) == left
+
+
+@pytest.mark.parametrize(
+    ("text", "last"),
+    [
+        ("input: 4x8x8\nlayers: conv 3x3, 8 -> bn -> pixelshuffle 2 -> reshape 32x16 -> flatten -> linear 3", True),
+        ("input: 4x8x8\nlayers: upconv 2x2, 6, stride 2 -> avgpool global -> linear 3", True),
+        ("input: 4x8x8\nlayers: sepconv 3x3, 6 -> bn -> shuffle 2 -> gn 2", True),
+        ("input: 4x8x8\nlayers: bn -> maxpool 2 -> flatten -> linear 3", False),
+        ("input: 4x8 map\nlayers: conv 3, 6 -> bn", False),
+        ("input: 2x4x8x8\nlayers: conv 3x3x3, 6 -> bn", False),
+        ("input: S below 9\nlayers: embedding 9, 4 -> linear 3", False),
+        ("input: 2x8x8\nlayers: conv 3x3, 2 -> conv 3x3, 2, connect t\nmap t: |\n  . 0 1\n  0 X .\n  1 . X\n", False),
+    ],
+)
+def test_layout(text: str, last: bool) -> None:
+    """Convolutions of maps of two axes have their channels last, before and after weights are loaded."""
+    network = archdsl.loads(text)
+    source, made = folded(network, trained(network))
+    assert ("channels_last" in source) == last
+    kernels = [p for p in made.parameters() if p.dim() == 4]
+    assert not last or kernels
+    assert all(kernel.is_contiguous(memory_format=torch.channels_last) == last for kernel in kernels)
+    if "embedding" not in text:
+        compare(network)
+
+
+@pytest.mark.parametrize("check", everywhere.CHECKS)
+def test_works_everywhere(check: str) -> None:
+    text = (
+        "input: 4x12x12\nlayers:\n  conv 3x3, 8 -> bn -> relu -> depthwise 3x3 -> bn -> pixelshuffle 2\n"
+        "  add:\n    - conv 1x1, 6 -> bn\n    - conv 3x3, 6\n  upconv 2x2, 4, stride 2 -> gn 2 -> flatten -> linear 5"
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        case = everywhere.Case("maps", "maps", archdsl.loads(text), inference=True)
+        assert "channels_last" in case.source
+        assert not everywhere.checked(everywhere.CHECKS[check], case).startswith("FAILS")
+
+
+@pytest.mark.parametrize("seed", [*range(1_000_000, 1_000_040), 1_000_074, 1_000_391])
+def test_random_networks(seed: int) -> None:
+    made = plan(seed)
+    with quiet():
+        network = archdsl.loads(spec(made))
+        module = trained(network).double()
+        try:
+            form = folded(network, module)[1].double()
+        except SpecError as error:
+            assert "other arrays would have other names" in str(error)  # noqa: PT017
+            return
+        given = [v.tensor.double() if v.tensor.is_floating_point() else v.tensor for v in inputs(made).values()]
+        with torch.no_grad():
+            wanted, found = everywhere.outputs(module(*given)), everywhere.outputs(form(*given))
+        assert len(found) == len(wanted)
+        assert all(a.shape == b.shape and close(a, b) for a, b in zip(wanted, found, strict=True))
+
+
+def test_whole_names() -> None:
+    """A batch norm whose name others end with: one that is folded elsewhere, and one that stays."""
+    inner = "a: [linear: linear 4 -> bn: bn]\n  b: [relu -> bn: bn]"
+    source = compare(archdsl.loads(f"input: 4\nlayers:\n  {inner}\n  fc: linear 5 -> bn: bn\n"))
+    assert '("a.bn", "a.linear"), (".bn", ".fc")' in source
+    assert source.count("nn.BatchNorm") == 1
 
 
 def test_outputs_for_training_are_gone() -> None:
