@@ -16,6 +16,10 @@ def slips(a: str, b: str) -> int:
     >>> slips("covn", "conv"), slips("strid", "stride"), slips("relu", "tanh")
     (1, 1, 4)
     """
+    start = _common(a, b)
+    a, b = a[start:], b[start:]
+    end = _common(a[::-1], b[::-1])
+    a, b = a[: len(a) - end], b[: len(b) - end]
     before: list[int] = []
     row = list(range(len(b) + 1))
     for i, left in enumerate(a, 1):
@@ -26,6 +30,11 @@ def slips(a: str, b: str) -> int:
                 cost = min(cost, above[j - 2] + 1)
             row.append(cost)
     return row[-1]
+
+
+def _common(a: str, b: str) -> int:
+    """How many letters two words begin with alike."""
+    return next((at for at, (left, right) in enumerate(zip(a, b, strict=False)) if left != right), min(len(a), len(b)))
 
 
 def closest(word: str, known: Iterable[str], text: str = "") -> str | None:

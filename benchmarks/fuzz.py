@@ -25,6 +25,8 @@ sys.path.insert(0, str(ROOT))
 from tests.fuzz import line  # noqa: E402
 
 CHUNK = 100
+PAUSE = 5
+"""Seconds between two writings of what is done."""
 
 
 def work(start: int, stop: int) -> dict[str, Any]:
@@ -68,21 +70,29 @@ def main() -> int:
     begun = time.monotonic()
     code = 0
     try:
-        # a fresh process a stretch: memory that one input took does not count against the next
-        with multiprocessing.get_context("spawn").Pool(given.jobs, maxtasksperchild=10) as pool:
+        # a fresh process now and then: memory that inputs took does not count against others for long
+        with multiprocessing.get_context("spawn").Pool(given.jobs, maxtasksperchild=30) as pool:
+            written = begun
             for number, result in enumerate(pool.imap_unordered(task, left), 1):
                 done.append(result)
-                if given.resume is not None:
-                    part = given.resume.with_suffix(".part")
-                    part.write_text(json.dumps(done))
-                    part.replace(given.resume)
+                if given.resume is not None and time.monotonic() - written > PAUSE:
+                    keep(given.resume, done)
+                    written = time.monotonic()
                 failed = sum(len(d["failures"]) for d in done)
                 print(f"\r{number}/{len(left)} stretches, {failed} failures ", end="", file=sys.stderr, flush=True)
                 if given.seconds is not None and time.monotonic() - begun > given.seconds:
                     break
     except KeyboardInterrupt:
         code = 130
+    if given.resume is not None:
+        keep(given.resume, done)
     return report(done) or code
+
+
+def keep(path: Path, done: list[dict[str, Any]]) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(done))
+    part.replace(path)
 
 
 def report(done: list[dict[str, Any]]) -> int:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 _MAX_FILES = 64  # that extend one another, as messages tell them
-_MOST_REPEATED = 1000  # mistakes made again where they were made before, in other turns of a loop or other calls
+_MOST_REPEATED = 200  # mistakes made again where they were made before, in other turns of a loop or other calls
 
 
 class TooLargeError(SpecError):
