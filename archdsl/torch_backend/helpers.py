@@ -20,17 +20,16 @@ class TableConv1d(nn.Conv1d):
 
     def __init__(self, *table: str, **options) -> None:
         super().__init__(len(table), len(table[0]), **options)
-        cells = [cell for column in zip(*table, strict=True) for cell in column]
-        links = torch.tensor([at for at, cell in enumerate(cells) if cell == "X"])
-        self.links = nn.Buffer(links, persistent=False)
-        self.shape = list(self.weight.shape)
-        kernels = self.weight.detach().flatten(0, 1)
-        self.zeros = nn.Buffer(torch.zeros_like(kernels), persistent=False)
-        self.weight = nn.Parameter(kernels[: len(links)].clone())
+        cells = torch.tensor([[cell == "X" for cell in row] for row in table])
+        kernels = self.weight.detach()
+        links = cells.T[..., None].expand_as(kernels)
+        self.links = nn.Buffer(links.contiguous(), persistent=False)
+        count = "".join(table).count("X")
+        self.weight = nn.Parameter(kernels.flatten(0, 1)[:count].clone())
 
     def forward(self, input: Tensor) -> Tensor:
-        zeros = self.zeros.type_as(self.weight)
-        kernels = zeros.index_copy(0, self.links, self.weight).view(self.shape)
+        zeros = self.weight.new_zeros(self.links.shape)
+        kernels = zeros.masked_scatter_(self.links, self.weight)
         return self._conv_forward(input, kernels, self.bias)
 
 
@@ -39,17 +38,16 @@ class TableConv2d(nn.Conv2d):
 
     def __init__(self, *table: str, **options) -> None:
         super().__init__(len(table), len(table[0]), **options)
-        cells = [cell for column in zip(*table, strict=True) for cell in column]
-        links = torch.tensor([at for at, cell in enumerate(cells) if cell == "X"])
-        self.links = nn.Buffer(links, persistent=False)
-        self.shape = list(self.weight.shape)
-        kernels = self.weight.detach().flatten(0, 1)
-        self.zeros = nn.Buffer(torch.zeros_like(kernels), persistent=False)
-        self.weight = nn.Parameter(kernels[: len(links)].clone())
+        cells = torch.tensor([[cell == "X" for cell in row] for row in table])
+        kernels = self.weight.detach()
+        links = cells.T[..., None, None].expand_as(kernels)
+        self.links = nn.Buffer(links.contiguous(), persistent=False)
+        count = "".join(table).count("X")
+        self.weight = nn.Parameter(kernels.flatten(0, 1)[:count].clone())
 
     def forward(self, input: Tensor) -> Tensor:
-        zeros = self.zeros.type_as(self.weight)
-        kernels = zeros.index_copy(0, self.links, self.weight).view(self.shape)
+        zeros = self.weight.new_zeros(self.links.shape)
+        kernels = zeros.masked_scatter_(self.links, self.weight)
         return self._conv_forward(input, kernels, self.bias)
 
 
@@ -58,17 +56,16 @@ class TableConv3d(nn.Conv3d):
 
     def __init__(self, *table: str, **options) -> None:
         super().__init__(len(table), len(table[0]), **options)
-        cells = [cell for column in zip(*table, strict=True) for cell in column]
-        links = torch.tensor([at for at, cell in enumerate(cells) if cell == "X"])
-        self.links = nn.Buffer(links, persistent=False)
-        self.shape = list(self.weight.shape)
-        kernels = self.weight.detach().flatten(0, 1)
-        self.zeros = nn.Buffer(torch.zeros_like(kernels), persistent=False)
-        self.weight = nn.Parameter(kernels[: len(links)].clone())
+        cells = torch.tensor([[cell == "X" for cell in row] for row in table])
+        kernels = self.weight.detach()
+        links = cells.T[..., None, None, None].expand_as(kernels)
+        self.links = nn.Buffer(links.contiguous(), persistent=False)
+        count = "".join(table).count("X")
+        self.weight = nn.Parameter(kernels.flatten(0, 1)[:count].clone())
 
     def forward(self, input: Tensor) -> Tensor:
-        zeros = self.zeros.type_as(self.weight)
-        kernels = zeros.index_copy(0, self.links, self.weight).view(self.shape)
+        zeros = self.weight.new_zeros(self.links.shape)
+        kernels = zeros.masked_scatter_(self.links, self.weight)
         return self._conv_forward(input, kernels, self.bias)
 
 
@@ -248,8 +245,8 @@ class CausalTableConv1d(TableConv1d):
     """A convolution by a table that sees no later place: all padding goes before."""
 
     def forward(self, input: Tensor) -> Tensor:
-        zeros = self.zeros.type_as(self.weight)
-        kernels = zeros.index_copy(0, self.links, self.weight).view(self.shape)
+        zeros = self.weight.new_zeros(self.links.shape)
+        kernels = zeros.masked_scatter_(self.links, self.weight)
         return self._conv_forward(
             F.pad(input, [self.dilation[0] * (self.kernel_size[0] - 1), 0]),
             kernels,
@@ -261,8 +258,8 @@ class SameTableConv1d(TableConv1d):
     """A convolution by a table, padded as TensorFlow's 'same'."""
 
     def forward(self, input: Tensor) -> Tensor:
-        zeros = self.zeros.type_as(self.weight)
-        kernels = zeros.index_copy(0, self.links, self.weight).view(self.shape)
+        zeros = self.weight.new_zeros(self.links.shape)
+        kernels = zeros.masked_scatter_(self.links, self.weight)
         pads = same_padding(
             list(input.shape[2:]),
             list(self.kernel_size),
@@ -276,8 +273,8 @@ class SameTableConv2d(TableConv2d):
     """A convolution by a table, padded as TensorFlow's 'same'."""
 
     def forward(self, input: Tensor) -> Tensor:
-        zeros = self.zeros.type_as(self.weight)
-        kernels = zeros.index_copy(0, self.links, self.weight).view(self.shape)
+        zeros = self.weight.new_zeros(self.links.shape)
+        kernels = zeros.masked_scatter_(self.links, self.weight)
         pads = same_padding(
             list(input.shape[2:]),
             list(self.kernel_size),
@@ -291,8 +288,8 @@ class SameTableConv3d(TableConv3d):
     """A convolution by a table, padded as TensorFlow's 'same'."""
 
     def forward(self, input: Tensor) -> Tensor:
-        zeros = self.zeros.type_as(self.weight)
-        kernels = zeros.index_copy(0, self.links, self.weight).view(self.shape)
+        zeros = self.weight.new_zeros(self.links.shape)
+        kernels = zeros.masked_scatter_(self.links, self.weight)
         pads = same_padding(
             list(input.shape[2:]),
             list(self.kernel_size),
