@@ -62,7 +62,12 @@ def word(token: Token) -> str:
 
 
 def _tight_braces(match: re.Match[str]) -> str:
-    return match[0] if match[1] is None else f"{{{expression(match[1], tight=True)}}}"
+    if match[1] is None:  # a text in quotes
+        return match[0]
+    try:
+        return f"{{{expression(match[1], tight=True)}}}"
+    except Refused:  # in a word, where elaboration refuses it, and not a label, whose braces are parsed
+        return match[0]
 
 
 def _tight_dims(text: str) -> str:
