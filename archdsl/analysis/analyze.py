@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ..diagnostics import Span, fail
 from ..ir.dims import DimTooLarge
 from ..ir.extent import listed
-from ..ir.graph import Invoke, Layer, Level, Network, Reuse
+from ..ir.graph import Invoke, Layer, Network, Reuse
 from ..ir.shapes import Shape
 from ..records import dataclass, maker
 from .counts import NOTHING, Counter, Counts, Totals
@@ -96,15 +96,14 @@ def rows(network: Network, counter: Counter, fold: bool) -> list[LayerRow]:
     for path, node, instance, times, training, depth, _, _ in listed(network.root, fold):
         shapes = instance.shapes
         always, inside = counter.node(node, shapes)
-        match node:
-            case Layer():
-                word, kind, first = node.operator.word, "layer", node.inputs[0]
-            case Invoke():
-                word, kind, first = node.word, "module", node.inputs[0]
-            case Reuse():
-                word, kind, first = "again", "again", node.inputs[0]
-            case Level():
-                word, kind, first = "", "level", node.output
+        if isinstance(node, Layer):
+            word, kind, first = node.operator.word, "layer", node.inputs[0]
+        elif isinstance(node, Invoke):
+            word, kind, first = node.word, "module", node.inputs[0]
+        elif isinstance(node, Reuse):
+            word, kind, first = "again", "again", node.inputs[0]
+        else:
+            word, kind, first = "", "level", node.output
         span, output = node.span, shapes[node.output]
         found.append(_row((path, word, kind, shapes[first], output, always, times, training, depth, span, inside)))
     return found

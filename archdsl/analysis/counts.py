@@ -111,10 +111,11 @@ def _idle(cls: type[Operator]) -> bool:
 
 def _counts(op: Operator, inputs: tuple[Shape, ...], output: Shape, shared: tuple[tuple[str, object], ...]) -> Totals:
     """The counts of one layer; arrays it shares with another are that one's."""
-    tensors, macs, connections = op.tensors(*inputs), op.macs(inputs, output), op.connections(inputs, output)
+    tensors, macs = op.tensors(*inputs), op.macs(inputs, output)
+    connections = op.connections(inputs, output, macs)
     if not tensors and macs == 0 == connections:
         return NONE
-    theirs = dict(shared)
+    theirs = dict(shared) if shared else ()
     trained: Dim = 0
     statistics: Dim = 0
     counters: Dim = 0
@@ -158,10 +159,11 @@ class Counter:
 
     def node(self, node: Node, shapes: Sequence[Shape]) -> Totals:
         """The totals of one node, worked out once however often it is asked for."""
-        found = self._nodes.get(id(node))
+        key = id(node)
+        found = self._nodes.get(key)
         if found is None:
             found = self._layer(node, shapes) if isinstance(node, Layer) else self._node(node, shapes)
-            self._nodes[id(node)] = found
+            self._nodes[key] = found
         return found
 
     def _layer(self, layer: Layer, shapes: Sequence[Shape]) -> Totals:

@@ -6,16 +6,16 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import field
 from fractions import Fraction
 from functools import cache
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from .. import expr as ex
 from ..diagnostics import Edit, Span, did_you_mean, fail, nearest
 from ..ir.dims import Poly, compare
-from ..ir.evaluate import Env, describe, evaluate
+from ..ir.evaluate import Env, describe, evaluate, evaluate_said
 from ..ir.operator import Argument, Operator
 from ..ir.shapes import Constant, Grid, Number, Size
 from ..ops import ARGUMENT_SYNONYMS, FOLLOWING, synonym_of
-from ..records import constructor, dataclass
+from ..records import dataclass, maker
 from ..syntax import tree as t
 from .session import File
 
@@ -26,8 +26,7 @@ _NAMED = frozenset({"word", "grid"})
 """The types of arguments whose values are names rather than what names stand for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(NamedTuple):
     """An operator with its arguments, the expressions they were written as, and where each stands."""
 
     operator: Operator
@@ -36,7 +35,7 @@ class Binding:
     spans: dict[str, Span]
 
 
-_binding = constructor(Binding)
+_binding = maker(Binding)
 
 
 @dataclass(slots=True)
@@ -107,15 +106,14 @@ def _bound_again(recipe: Recipe, cls: type[Operator], file: File, env: Env) -> B
     other: dict[str, ex.Expr] = {}
     for argument, value in recipe.open:
         name, low = argument.name, argument.minimum
-        found = None if argument.type in _NAMED else evaluate(value, env)
+        found, expression = (None, env.express(value)) if argument.type in _NAMED else evaluate_said(value, env)
         if type(found) is not int or (low is not None and found < low):  # any other value, and what is wrong with one
             found = _Values(cls, env, file.grids).convert(argument, value)
         values[name] = found
-        expression = env.express(value)
         if expression is not said[name]:
             other[name] = expression
     expressions = tuple({**said, **other}.items()) if other else first.expressions
-    return _binding(cls.of(values), expressions, first.references, first.spans)
+    return _binding((cls.of(values), expressions, first.references, first.spans))
 
 
 def check_arguments(cls: type[Operator], file: File, arguments: Iterable[t.Argument]) -> None:

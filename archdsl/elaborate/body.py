@@ -34,12 +34,12 @@ class BodyBuilder(Builder):
 
     def statements(self, statements: Sequence[t.Statement], x: int, closing: bool = False) -> Made:
         nodes: list[g.Node] = []
-        for number, statement in enumerate(statements):
+        for statement in statements:
             if self.stopped:
                 break
             try:
                 if isinstance(statement, t.Claim):
-                    self._close(statement, closing and number == len(statements) - 1)
+                    self._close(statement, closing and statement is statements[-1])
                     continue
                 made, x = self._statement(statement, x)
                 nodes.extend(made)
@@ -57,10 +57,10 @@ class BodyBuilder(Builder):
 
     def _statement(self, statement: t.Statement, x: int) -> Made:
         self.session.reached[id(statement)] = statement
+        if isinstance(statement, t.Line):  # most are
+            nodes, y = self.inline(statement.inline, x)
+            return self._line(nodes, y, statement.facts, statement.span)
         match statement:
-            case t.Line():
-                nodes, y = self.inline(statement.inline, x)
-                return self._line(nodes, y, statement.facts, statement.span)
             case t.Compound() | t.Level():
                 return self._line(*self.inline(statement, x), _head_facts(statement), statement.span)
             case t.Choice():
@@ -83,17 +83,18 @@ class BodyBuilder(Builder):
         session.depth += 1
         session.reached[id(inline)] = inline
         try:
-            match inline:
-                case t.Chain():
-                    return self._chain(inline, x)
-                case t.Block():
-                    return self.statements(inline.statements, x)
-                case t.Level():
-                    return self.named_level(inline.label, inline.span, x, lambda y: self.inline(inline.body, y))
-                case t.Compound():
-                    return compound(self, inline, x)
+            if isinstance(inline, t.Chain):
+                return self._chain(inline, x)
+            if isinstance(inline, t.Block):
+                return self.statements(inline.statements, x)
+            if isinstance(inline, t.Level):
+                return self._level(inline.label, inline.body, inline.span, x)
+            return compound(self, inline, x)
         finally:
             session.depth -= 1
+
+    def _level(self, label: ex.Path, body: t.Inline | t.Block, span: Span, x: int) -> Made:
+        return self.named_level(label, span, x, lambda y: self.inline(body, y))
 
     def _choice(self, choice: t.Choice, x: int) -> Made:
         tests: list[ex.Expr] = []
@@ -150,13 +151,11 @@ class BodyBuilder(Builder):
 
     def _unit(self, unit: t.Unit, label: ex.Path | None, x: int) -> Made:
         self.session.reached[id(unit)] = unit
+        if isinstance(unit, t.Call):  # most are
+            return call(self, unit, label, x)
         match unit:
-            case t.Call():
-                return call(self, unit, label, x)
             case t.Group(times=None):
-                if label is None:
-                    return self.inline(unit.body, x)
-                return self.named_level(label, unit.span, x, lambda y: self.inline(unit.body, y))
+                return self.inline(unit.body, x) if label is None else self._level(label, unit.body, unit.span, x)
             case t.Group():
                 return self._repeated(unit, label, x)
             case t.Again():

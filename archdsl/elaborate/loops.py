@@ -180,8 +180,9 @@ class _Unroller:
         b.looked = set()
         names = {**env.names, **loop.names(0)} if loop.count else {}  # what no iteration mentions stays as it is
         while self.index < loop.count and not b.stopped:
-            values = tuple([(name, read(self.index)) for name, read in self.reads])
-            more = self.equal_to_last(values, x)
+            index = self.index
+            values = tuple([(name, read(index)) for name, read in self.reads])
+            more = self.equal_to_last(values, x) if found and found[-1].names == values else 0
             if more:
                 last = found[-1]
                 found[-1] = g.Run(last.count + more, last.index, last.names, last.input, last.body, last.output)
@@ -192,7 +193,7 @@ class _Unroller:
                 names[name] = _bound((value, None))
             b.env = Env(names, env.words)
             if self.numbered:
-                b.labels = Labels(labels, (*labels.path, str(self.index)))
+                b.labels = Labels(labels, (*labels.path, str(index)))
             targets = b.labels.targets
             before = len(targets)
             body, y = self.make(x)
@@ -204,18 +205,17 @@ class _Unroller:
                 b.looked = set()
             if not body:  # a mistake: all that others count is missing
                 b.session.count_nodes(self.span)
-            found.append(_run(1, self.index, values, x, tuple(body), y))
-            x = y
-            self.index += 1
+            found.append(_run(1, index, values, x, tuple(body), y))
+            self.index, x = index + 1, y
         b.looked = seen
         return x
 
     def equal_to_last(self, values: Values, x: int) -> int:
-        """How many iterations from this one on equal the last one, as far as one look can tell."""
-        if not self.found or self.rereads or (self.defines and not self.numbered):
+        """How many iterations from this one on equal the last one, whose names held as much, as far as one look can tell."""
+        if self.rereads or (self.defines and not self.numbered):
             return 0
         last, b = self.found[-1], self.b
-        if last.names != values or fingerprint(last.names) != fingerprint(values):
+        if fingerprint(last.names) != fingerprint(values):  # 1 and yes
             return 0
         if b.shapes[last.input] != b.shapes[x]:  # behind a mistake neither is known, and the turns are equal too
             return 0

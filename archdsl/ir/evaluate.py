@@ -79,6 +79,14 @@ def evaluate(expr: ex.Expr, env: Env) -> Constant:
         fail("A0801", "this number grows beyond any size", expr.span)
 
 
+def evaluate_said(expr: ex.Expr, env: Env) -> tuple[Constant, ex.Expr]:
+    """The value of an expression, and the expression in the words of the enclosing definition."""
+    bound = env.names.get(expr.id) if isinstance(expr, ex.Name) else None
+    if bound is not None and bound.expression is None and type(bound.value) is int:  # as most are
+        return bound.value, expr
+    return evaluate(expr, env), env.express(expr)
+
+
 def evaluate_test(expr: ex.Expr, env: Env) -> bool:
     """The value of a condition."""
     found = evaluate(expr, env)

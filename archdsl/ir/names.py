@@ -291,7 +291,8 @@ class _Walker:
         while True:
             if at is not here:
                 above, instance, times, training, depth, call, _, scopes = here = at
-            for node in nodes:
+            for item in nodes:
+                node = item.body[0] if isinstance(item, Line) and len(item.body) == 1 else item  # as if it stood alone
                 if isinstance(node, Layer):  # most are, and nothing is inside
                     path = above + namer.named(node.operator.word, node.label)
                     if wanted is None or path == wanted[: len(path)]:
@@ -327,15 +328,16 @@ class _Walker:
     def unnamed(self, node: Node, namer: Namer, at: _Context, turn: int | None) -> list[_Frame]:
         """What is inside a node without a name of its own, the last first."""
         if isinstance(node, Repeat):
-            return [self.run(run, namer, at) for run in reversed(node.runs)]
+            return [
+                (iter(run.body), namer, at, run.index) if run.count == 1 else self.equal(run, namer, at)
+                for run in reversed(node.runs)
+            ]
         if isinstance(node, SideOutput):
             at = at.where(at.times, at.training or node.training)
         return [(iter(parts(node)), namer, at, turn)]
 
-    def run(self, run: Run, namer: Namer, at: _Context) -> _Frame:
+    def equal(self, run: Run, namer: Namer, at: _Context) -> _Frame:
         """Equal iterations."""
-        if run.count == 1:
-            return iter(run.body), namer, at, run.index
         inner = at.where(at.times * run.count, at.training) if self.fold else at
         return self.turns(run, namer, at), namer, inner, run.index
 

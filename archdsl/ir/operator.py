@@ -243,8 +243,8 @@ class Operator:
         """Multiply-adds an example: products of convolution, linear and attention, as papers count them."""
         return 0
 
-    def connections(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
-        """Connections in LeNet's sense: every weight and bias counted each time it is used."""
+    def connections(self, inputs: tuple[Shape, ...], output: Shape, macs: Dim) -> Dim:
+        """Connections in LeNet's sense: every weight and bias counted each time it is used. `macs`: what that method gives."""
         return 0
 
     def work(self, inputs: tuple[Shape, ...], output: Shape) -> Work:

@@ -154,9 +154,8 @@ class Conv(Operator):
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         return product(self._weight(inputs[0]) + output.dims[1:])
 
-    def connections(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
-        products = product(self._weight(inputs[0]) + output.dims[1:])
-        return products + product(output.dims) if self.bias else products
+    def connections(self, inputs: tuple[Shape, ...], output: Shape, macs: Dim) -> Dim:
+        return macs + product(output.dims) if self.bias else macs
 
     def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
         shape, rank = inputs[0], len(inputs[0].space)

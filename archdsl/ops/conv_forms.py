@@ -69,8 +69,8 @@ class Depthwise(Operator):
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         return self.conv(inputs[0]).macs(inputs, output)
 
-    def connections(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
-        return self.conv(inputs[0]).connections(inputs, output)
+    def connections(self, inputs: tuple[Shape, ...], output: Shape, macs: Dim) -> Dim:
+        return self.conv(inputs[0]).connections(inputs, output, macs)
 
     def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
         return self.conv(inputs[0]).reach(inputs, output)
@@ -130,9 +130,8 @@ class SepConv(Operator):
         kernel = product(axes(self.size, len(output.space)))
         return (inputs[0].features * kernel + inputs[0].features * self.width) * places
 
-    def connections(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
-        places = product(output.space)
-        return self.macs(inputs, output) + (self.width * places if self.bias else 0)
+    def connections(self, inputs: tuple[Shape, ...], output: Shape, macs: Dim) -> Dim:
+        return macs + (self.width * product(output.space) if self.bias else 0)
 
     def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
         return self.depthwise().reach(inputs, output)
@@ -193,9 +192,8 @@ class UpConv(Operator):
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         return self.tensors(*inputs)[0].count * product(inputs[0].space)
 
-    def connections(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
-        places = product(output.space)
-        return self.macs(inputs, output) + (self.width * places if self.bias else 0)
+    def connections(self, inputs: tuple[Shape, ...], output: Shape, macs: Dim) -> Dim:
+        return macs + (self.width * product(output.space) if self.bias else 0)
 
     def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
         rank = len(inputs[0].space)

@@ -39,7 +39,7 @@ class Subsample(Operator):
     def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
         return (reach_of([window(k, k, 0) for k in axes(self.size, len(output.space))]),)
 
-    def connections(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+    def connections(self, inputs: tuple[Shape, ...], output: Shape, macs: Dim) -> Dim:
         read = product(axes(self.size, len(output.space)))
         return (read + 1) * output.count
 
@@ -81,7 +81,7 @@ class Rbf(Operator):
     def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
         return (Tensor("codes", (self.width, inputs[0].features), "frozen"),)
 
-    def connections(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+    def connections(self, inputs: tuple[Shape, ...], output: Shape, macs: Dim) -> Dim:
         return self.width * inputs[0].features
 
     def torch(self, *inputs: Shape) -> TorchForm:

@@ -39,8 +39,8 @@ class Linear(Operator):
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         return inputs[0].features * self.width * self._places(output)
 
-    def connections(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
-        return (inputs[0].features + (1 if self.bias else 0)) * self.width * self._places(output)
+    def connections(self, inputs: tuple[Shape, ...], output: Shape, macs: Dim) -> Dim:
+        return macs + (self.width * self._places(output) if self.bias else 0)
 
     def torch(self, *inputs: Shape) -> TorchForm:
         if self.weight and self.bias:
