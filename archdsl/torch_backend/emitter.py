@@ -546,9 +546,11 @@ def _annotation(formal: Formal) -> py.Expr:
             return py.Name(kind.__name__)
     if kinds == {Listed}:
         return py.Index(py.Name("list"), py.Name("int"))
-    if any(issubclass(k, tuple) for k in kinds):
-        pair = py.Index(py.Name("tuple"), (py.Name("int"), py.Lit(...)))
-        return py.Bin("|", py.Name("int"), pair) if int in kinds else pair
+    lengths = {len(v) for v in formal.values if isinstance(v, tuple)}
+    if lengths:
+        many = lengths.pop() if len(lengths) == 1 else 0
+        sizes = py.Index(py.Name("tuple"), (py.Name("int"),) * many or (py.Name("int"), py.Lit(...)))
+        return py.Bin("|", py.Name("int"), sizes) if int in kinds else sizes
     return py.Name("float")
 
 

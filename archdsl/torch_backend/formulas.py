@@ -113,7 +113,12 @@ class Lane:
     names: dict[str, Constant]
 
     def env(self) -> Env:
-        return Env({n: Bound(v) for n, v in self.names.items()}, lambda _: True)
+        return Env({n: Bound(v) for n, v in self.names.items()}, lambda word: not self.size(word))
+
+    def size(self, word: str) -> tuple[str, ...]:
+        """The parts of a word that is a size of known names, such as `sxs`."""
+        parts = tuple(word.split("x"))
+        return parts if len(parts) > 1 and all(p in self.names or p.isdigit() for p in parts) else ()
 
     @staticmethod
     def of(instance: Instance) -> Lane:
@@ -254,6 +259,10 @@ class Formulas:
             return self.root(source, values[0]) or literal(values[0])
         match source:
             case ex.Name(id=name):
+                parts = self.lanes[0].size(name) if name not in self.lanes[0].names else ()
+                if parts:
+                    dims = (ex.Number(Fraction(int(p))) if p.isdigit() else ex.Name(p, source.span) for p in parts)
+                    return self.code(ex.SizeExpr(tuple(dims)), slot)
                 if name not in self.lanes[0].names:
                     raise NotEmittedError(f"`{name}` is not known where it is needed")
                 return self.formal(name, slot)

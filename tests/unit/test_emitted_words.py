@@ -69,3 +69,15 @@ def test_a_reshape_is_right_for_other_sizes() -> None:
     module = "module head on CxHxW -> (H*W)x(C): tokens -> reshape (H*W)x(C)\n"
     found = lines("4x8x8", "h: head\n@input -> maxpool 2x2 -> again h", module)
     assert "return self.h(F.max_pool2d(x, 2))" in found
+
+
+def test_a_size_of_names_is_a_size_where_it_is_not_needed_too() -> None:
+    text = """input: 3x8x16x16
+module unit n, s=1 on CxTxHxW:
+  conv 1x1x1, C, stride (1xsxs if n > 1 else sxsxs)
+layers:
+  a: unit 1
+  b: unit 2, s 2
+"""
+    source = archdsl.compile(archdsl.loads(text))
+    assert "(1, s, s) if n > 1 else s" in source
