@@ -7,13 +7,17 @@ keeps its key. A batch norm is folded where its layer's values go nowhere else; 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, NamedTuple, cast
 
 from ..diagnostics import Diagnostic, SpecError
 from ..ir.extent import check_places
-from ..ir.graph import Body, Instance, Invoke, Layer, Level, Look, Network, Node, Repeat, Reuse, SideOutput
+from ..ir.graph import Body, Instance, Invoke, Layer, Level, Look, Network, Node, Repeat, Residual, Reuse, SideOutput
 from ..ir.keys import state
+from ..ir.operator import Operator, TorchCall, TorchForm
+from ..ir.shapes import Shape
+from ..ops.activation import Elu, Hardsigmoid, Hardswish, LeakyRelu, Mish, Relu, Relu6, Selu, Silu
+from ..ops.formula import slot
 from ..ops.shape import Identity
 from . import pycode as py
 from .bodies import nodes
@@ -74,6 +78,8 @@ class _Folder:
         self.layers: dict[int, Layer] = {}
         """The layer that does the work of a batch norm, by the identity of the norm's node."""
         self.taken: set[int] = set()
+        self.overwriting: set[int] = set()
+        """The activations whose input nothing else reads, by identity."""
         self.pinned = {name for node in _nodes(network.root) for name in _mentioned(node)}
 
     def outputs(self) -> tuple[str, ...]:
@@ -102,7 +108,9 @@ class _Folder:
         """The definition without what is for training."""
         if id(instance) not in self.made:
             reused = {node.path[0] for node in nodes(instance.body) if isinstance(node, Reuse)}
-            self.find(instance.body, count_uses(instance), {}, reused)
+            uses = count_uses(instance)
+            self.find(instance.body, uses, {}, reused)
+            self.overwrite(instance.body, uses, set())
             self.made[id(instance)] = replace(instance, body=self.body(instance.body), claims=())
         return self.made[id(instance)]
 
@@ -126,6 +134,22 @@ class _Folder:
                 self.find(inner, uses, {} if isinstance(node, Repeat) else made, pinned)
             if isinstance(node, Level | Invoke) and name in self.pinned:
                 made[node.output] = None
+
+    def overwrite(self, body: Body, uses: Mapping[int, int], new: set[int]) -> None:
+        """Note the activations that can be in place: what they read is `new`, not another value seen anew, and theirs alone."""
+        for node in body:
+            alone = isinstance(node, Layer) and node.inputs[0] in new and uses[node.inputs[0]] == 1
+            if isinstance(node, Layer) and node.operator.word in _IN_PLACE and alone:
+                self.overwriting.add(id(node))
+            for inner in () if isinstance(node, Reuse) else inside(node):
+                self.overwrite(inner, uses, set() if isinstance(node, Repeat) else new)
+            match node:
+                case Layer() if node.operator.word in _NEW and _last(node) not in self.pinned:
+                    new.add(node.output)
+                case Residual(taken=True):
+                    new.add(node.output)
+                case _:
+                    pass
 
     # -- the new nodes
 
@@ -158,6 +182,9 @@ class _Folder:
             return replace(layer, operator=_WIRES[operator.word], expressions=())
         if id(layer) in self.taken:
             return replace(layer, operator=replace(operator, bias=True))
+        if id(layer) in self.overwriting:
+            arguments = {argument.name: getattr(operator, argument.name) for argument in fields(operator)}
+            return replace(layer, operator=_IN_PLACE[operator.word](**arguments))
         if getattr(operator, "dropout", 0):
             return replace(layer, operator=replace(operator, dropout=0))
         return layer
@@ -289,3 +316,23 @@ class _NoDropPath(Identity):
 
 
 _WIRES = {wire.word: wire() for wire in (_NoBatchNorm, _NoDropout, _NoDropPath)}
+
+
+class _InPlace(Operator):
+    """An activation that writes over its input."""
+
+    def torch(self, *inputs: Shape) -> TorchForm:
+        form = super().torch(*inputs)
+        return replace(form, module=_overwriting(form.module), function=_overwriting(form.function))
+
+
+def _overwriting(call: TorchCall | None) -> TorchCall | None:
+    return call and replace(call, kwargs=(*call.kwargs, ("inplace", slot(True), False)))
+
+
+_IN_PLACE: Mapping[str, type[Operator]] = {
+    kind.word: type(f"_InPlace{kind.__name__}", (_InPlace, kind), {})
+    for kind in (Relu, Relu6, LeakyRelu, Elu, Selu, Silu, Mish, Hardswish, Hardsigmoid)
+}
+_NEW = frozenset({*_LAYERS, "bn"})
+"""What makes a new value of its input; a batch norm that is gone follows the layer that did."""

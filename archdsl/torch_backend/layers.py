@@ -9,7 +9,7 @@ from ..ir import graph as g
 from ..ir.names import Namer
 from ..ir.operator import Slot, TorchCall, TorchForm
 from . import pycode as py
-from .formulas import FEATURES, NotEmittedError, UnmergeableError, number
+from .formulas import FEATURES, NotEmittedError, UnmergeableError, literal, number
 from .looks import LookWriter
 from .members import installation, variable_name
 from .reopened import ReopenError
@@ -166,11 +166,12 @@ class LayerWriter(LookWriter):
         calls = {n: f.module for n, f in forms.items() if f.module is not None}
         if len(calls) != len(forms):
             raise NotEmittedError(f"{next(iter(layers.values())).operator.word} has no module form")
-        if len({c.name for c in calls.values()}) > 1 and not any(c.args or c.kwargs for c in calls.values()):
+        if len({c.name for c in calls.values()}) > 1 and len({(c.args, c.kwargs) for c in calls.values()}) == 1:
             words = {n: layer.operator.word for n, layer in layers.items()}
             made = self.formulas.layer_word(words, {words[n]: c.name for n, c in calls.items()})
-            if made is not None:
-                return py.Call(made)
+            kwargs = tuple((keyword, literal(slot.value)) for keyword, slot, _ in next(iter(calls.values())).kwargs)
+            if made is not None and not any(c.args for c in calls.values()):
+                return py.Call(made, (), kwargs)
         return self.call(layers, calls, inputs, None)
 
     def applied(
