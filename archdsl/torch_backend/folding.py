@@ -110,7 +110,7 @@ class _Folder:
             reused = {node.path[0] for node in nodes(instance.body) if isinstance(node, Reuse)}
             uses = count_uses(instance)
             self.find(instance.body, uses, {}, reused)
-            self.overwrite(instance.body, uses, set())
+            self.overwrite(instance.body, uses, set(), reused)
             self.made[id(instance)] = replace(instance, body=self.body(instance.body), claims=())
         return self.made[id(instance)]
 
@@ -121,7 +121,7 @@ class _Folder:
             if isinstance(node, Reuse) or (isinstance(node, SideOutput) and node.training):
                 continue
             name = _last(node)
-            if isinstance(node, Layer | Invoke | Level) and node.label and node.label.segments[0] in pinned:
+            if _first(node) in pinned:
                 continue
             if isinstance(node, Layer) and not node.tied and name not in self.pinned:
                 before = made.get(node.inputs[0])
@@ -135,14 +135,16 @@ class _Folder:
             if isinstance(node, Level | Invoke) and name in self.pinned:
                 made[node.output] = None
 
-    def overwrite(self, body: Body, uses: Mapping[int, int], new: set[int]) -> None:
+    def overwrite(self, body: Body, uses: Mapping[int, int], new: set[int], pinned: set[str]) -> None:
         """Note the activations that can be in place: what they read is `new`, not another value seen anew, and theirs alone."""
         for node in body:
+            if _first(node) in pinned:
+                continue
             alone = isinstance(node, Layer) and node.inputs[0] in new and uses[node.inputs[0]] == 1
             if isinstance(node, Layer) and node.operator.word in _IN_PLACE and alone:
                 self.overwriting.add(id(node))
             for inner in () if isinstance(node, Reuse) else inside(node):
-                self.overwrite(inner, uses, set() if isinstance(node, Repeat) else new)
+                self.overwrite(inner, uses, set() if isinstance(node, Repeat) else new, pinned)
             match node:
                 case Layer() if node.operator.word in _NEW and _last(node) not in self.pinned:
                     new.add(node.output)
@@ -188,6 +190,11 @@ class _Folder:
         if getattr(operator, "dropout", 0):
             return replace(layer, operator=replace(operator, dropout=0))
         return layer
+
+
+def _first(node: Node) -> str | None:
+    """What `again` may call a node: the first segment of its label."""
+    return node.label.segments[0] if isinstance(node, Layer | Invoke | Level) and node.label else None
 
 
 def _last(node: Node) -> str | None:

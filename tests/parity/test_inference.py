@@ -141,6 +141,7 @@ def test_random_networks(seed: int) -> None:
         ("residual:\n    main: relu -> conv 3x3, 4", 0),  # the shortcut reads it, too
         ("conv 3x3, 4\n  residual:\n    main: relu -> conv 3x3, 4", 0),
         ("c: conv 3x3, 4\n  relu\n  concat:\n    - relu\n    - @c -> sigmoid", 0),
+        ("conv 3x3, 4\n  act: selu\n  conv 3x3, 4\n  again act", 0),
         ("identity -> relu -> dropout -> relu -> maxpool 2 -> relu", 0),
         ("conv 3x3, 4 -> [relu -> conv 1x1, 4] x 3 -> relu", 0),  # what a turn gives may be anybody's
         ("conv 3x3, 4 -> gelu -> conv 3x3, 4 -> tanh", 0),  # torch has none in place
