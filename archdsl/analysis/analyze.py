@@ -95,15 +95,17 @@ def rows(network: Network, counter: Counter, fold: bool) -> list[LayerRow]:
     found: list[LayerRow] = []
     for path, node, instance, times, training, depth, _, _ in listed(network.root, fold):
         shapes = instance.shapes
-        always, inside = counter.node(node, shapes)
         if isinstance(node, Layer):
+            always, inside = counter.layer(node, shapes), NOTHING
             word, kind, first = node.operator.word, "layer", node.inputs[0]
-        elif isinstance(node, Invoke):
-            word, kind, first = node.word, "module", node.inputs[0]
-        elif isinstance(node, Reuse):
-            word, kind, first = "again", "again", node.inputs[0]
         else:
-            word, kind, first = "", "level", node.output
+            always, inside = counter.node(node, shapes)
+            if isinstance(node, Invoke):
+                word, kind, first = node.word, "module", node.inputs[0]
+            elif isinstance(node, Reuse):
+                word, kind, first = "again", "again", node.inputs[0]
+            else:
+                word, kind, first = "", "level", node.output
         span, output = node.span, shapes[node.output]
         found.append(_row((path, word, kind, shapes[first], output, always, times, training, depth, span, inside)))
     return found

@@ -53,7 +53,7 @@ class Counts(NamedTuple):
 
     def plus(self, other: Counts) -> Counts:
         """Both together."""
-        return _sum([self, other])
+        return _sum((self, other))
 
     def by(self, times: Dim) -> Counts:
         """So many of it."""
@@ -92,15 +92,6 @@ class Totals(NamedTuple):
 
 
 NONE = Totals()
-_totals = maker(Totals)
-
-
-def _together(parts: list[Totals]) -> Totals:
-    """All of some totals."""
-    if len(parts) < 2:
-        return parts[0] if parts else NONE
-    always, training = zip(*parts, strict=True)
-    return _totals((_sum(always), _sum(training)))
 
 
 @cache
@@ -109,13 +100,16 @@ def _idle(cls: type[Operator]) -> bool:
     return (cls.tensors, cls.macs, cls.connections) == (Operator.tensors, Operator.macs, Operator.connections)
 
 
-def _counts(op: Operator, inputs: tuple[Shape, ...], output: Shape, shared: tuple[tuple[str, object], ...]) -> Totals:
+def _counts(layer: Layer, shapes: Sequence[Shape]) -> Counts:
     """The counts of one layer; arrays it shares with another are that one's."""
-    tensors, macs = op.tensors(*inputs), op.macs(inputs, output)
+    op, numbers, output = layer.operator, layer.inputs, shapes[layer.output]
+    inputs = (shapes[numbers[0]],) if len(numbers) == 1 else tuple([shapes[v] for v in numbers])
+    tensors = op.tensors(*inputs)
+    macs = op.macs(inputs, output, tensors)
     connections = op.connections(inputs, output, macs)
     if not tensors and macs == 0 == connections:
-        return NONE
-    theirs = dict(shared) if shared else ()
+        return NOTHING
+    theirs = dict(layer.tied) if layer.tied else ()
     trained: Dim = 0
     statistics: Dim = 0
     counters: Dim = 0
@@ -132,16 +126,16 @@ def _counts(op: Operator, inputs: tuple[Shape, ...], output: Shape, shared: tupl
             counters += count
         else:
             frozen += count
-    return _totals((_made((trained, statistics, counters, frozen, macs, connections)), NOTHING))
+    return _made((trained, statistics, counters, frozen, macs, connections))
 
 
 class Counter:
-    """Counts parts of one network: each instance once, equal layers once, what holds others once."""
+    """Counts parts of one network: each instance once, each layer once, what holds others once."""
 
     def __init__(self) -> None:
         self._instances: dict[int, Totals] = {}
+        self._layers: dict[int, Counts] = {}
         self._nodes: dict[int, Totals] = {}
-        self._layers: dict[object, list[Totals]] = {}
         self.claimed = False
         """Whether a line or a module that has been counted claims anything."""
 
@@ -157,25 +151,21 @@ class Counter:
         """The totals of some nodes whose values have these shapes."""
         return self.bodies((body,), shapes)
 
+    def layer(self, layer: Layer, shapes: Sequence[Shape]) -> Counts:
+        """The counts of one layer, worked out once however often they are asked for."""
+        key = id(layer)
+        found = self._layers.get(key)
+        if found is None:
+            found = NOTHING if _idle(type(layer.operator)) else _counts(layer, shapes)
+            self._layers[key] = found
+        return found
+
     def node(self, node: Node, shapes: Sequence[Shape]) -> Totals:
         """The totals of one node, worked out once however often it is asked for."""
         key = id(node)
-        found = self._nodes.get(key)
-        if found is None:
-            found = self._layer(node, shapes) if isinstance(node, Layer) else self._node(node, shapes)
-            self._nodes[key] = found
-        return found
-
-    def _layer(self, layer: Layer, shapes: Sequence[Shape]) -> Totals:
-        operator, numbers = layer.operator, layer.inputs
-        if _idle(type(operator)):
-            return NONE
-        inputs = (shapes[numbers[0]],) if len(numbers) == 1 else tuple([shapes[v] for v in numbers])
-        key = operator, inputs, layer.tied  # the result follows from these
-        known = self._layers.setdefault(key, [])  # looked up once, since that takes a hash of all of it
-        if not known:
-            known.append(_counts(operator, inputs, shapes[layer.output], layer.tied))
-        return known[0]
+        if key not in self._nodes:
+            self._nodes[key] = self._node(node, shapes)
+        return self._nodes[key]
 
     def _node(self, node: Node, shapes: Sequence[Shape]) -> Totals:
         match node:
@@ -183,13 +173,12 @@ class Counter:
                 return self.body(node.body, shapes)
             case Invoke():
                 return self.instance(node.instance)
-            case Residual():
-                return self.bodies([a.body for a in arms(node)], shapes)
             case Join():
                 inputs = tuple(shapes[v] for v in node.inputs)
-                work = Counts(macs=node.operator.macs(inputs, shapes[node.output]))
-                return _together([self.bodies([a.body for a in node.arms], shapes), Totals(work)])
-            case Repeat():
+                work = Counts(macs=node.operator.macs(inputs, shapes[node.output], ()))
+                always, training = self.bodies([a.body for a in node.arms], shapes)
+                return Totals(always.plus(work), training)
+            case Layer() | Residual() | Repeat():
                 return self.body((node,), shapes)
             case SideOutput():
                 inner = self.body(node.body, shapes)
@@ -200,23 +189,20 @@ class Counter:
             case _:
                 return NONE
 
-    def bodies(self, bodies: Sequence[Body], shapes: Sequence[Shape]) -> Totals:
+    def bodies(self, bodies: Iterable[Body], shapes: Sequence[Shape]) -> Totals:
         """The totals of several bodies."""
-        found: list[Totals] = []
+        layers: list[Counts] = []
+        others: list[Totals] = []
         for body in bodies:
-            self._gather(body, shapes, found)
-        return _together(found)
+            self._gather(body, shapes, layers, others)
+        return Totals(_sum([*layers, *[part.always for part in others]]), _sum([part.training for part in others]))
 
-    def _gather(self, body: Body, shapes: Sequence[Shape], found: list[Totals]) -> None:
+    def _gather(self, body: Body, shapes: Sequence[Shape], layers: list[Counts], others: list[Totals]) -> None:
         """What adds up to a body, added up once: what has no name has no sum of its own unless one is asked for."""
-        known, waiting = self._nodes, [*body]
+        waiting = [*body]
         for node in waiting:  # which grows meanwhile
             if isinstance(node, Layer):
-                totals = known.get(id(node))
-                if totals is None:
-                    totals = known[id(node)] = self._layer(node, shapes)
-                if totals is not NONE:
-                    found.append(totals)
+                layers.append(self.layer(node, shapes))
             elif isinstance(node, Line):
                 self.claimed = self.claimed or bool(node.claims)
                 waiting.extend(node.body)
@@ -230,8 +216,6 @@ class Counter:
                     if run.count == 1:
                         waiting.extend(run.body)
                     else:
-                        found.append(self.body(run.body, shapes).by(run.count))
+                        others.append(self.body(run.body, shapes).by(run.count))
             else:
-                totals = self.node(node, shapes)
-                if totals is not NONE:
-                    found.append(totals)
+                others.append(self.node(node, shapes))

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import field
 from fractions import Fraction
 from functools import cache
-from typing import NamedTuple, NoReturn
+from typing import NoReturn, TypeAlias
 
 from .. import expr as ex
 from ..diagnostics import Edit, Span, did_you_mean, fail, nearest
@@ -15,7 +15,7 @@ from ..ir.evaluate import Env, describe, evaluate, evaluate_said
 from ..ir.operator import Argument, Operator
 from ..ir.shapes import Constant, Grid, Number, Size
 from ..ops import ARGUMENT_SYNONYMS, FOLLOWING, synonym_of
-from ..records import dataclass, maker
+from ..records import dataclass
 from ..syntax import tree as t
 from .session import File
 
@@ -26,16 +26,8 @@ _NAMED = frozenset({"word", "grid"})
 """The types of arguments whose values are names rather than what names stand for."""
 
 
-class Binding(NamedTuple):
-    """An operator with its arguments, the expressions they were written as, and where each stands."""
-
-    operator: Operator
-    expressions: tuple[tuple[str, ex.Expr], ...]
-    references: dict[str, ex.Ref]
-    spans: dict[str, Span]
-
-
-_binding = maker(Binding)
+Binding: TypeAlias = tuple[Operator, tuple[tuple[str, ex.Expr], ...], dict[str, ex.Ref], dict[str, Span]]
+"""An operator with its arguments, the expressions they were written as, the labels they refer to, and where each stands."""
 
 
 @dataclass(slots=True)
@@ -55,7 +47,6 @@ class Recipe:
     arguments: tuple[t.Argument, ...]
     given: Given
     open: tuple[tuple[Argument, ex.Expr], ...]
-    values: dict[str, Constant]
     binding: Binding
 
 
@@ -70,11 +61,10 @@ def bind_operator(cls: type[Operator], file: File, env: Env, arguments: tuple[t.
     if defaults:
         given = _over(Binder(cls, file.env(), file.grids).take(defaults), line, cls)
     refuse_missing(cls, given.values, span)
-    binding = Binding(cls(**given.values), tuple(given.expressions.items()), given.references, given.spans)
+    binding = cls(**given.values), tuple(given.expressions.items()), given.references, given.spans
     undecided = _open(cls, line, arguments)
     if undecided is not None:
-        values = {a.name: getattr(binding.operator, a.name) for a in cls.arguments()}
-        file.recipes[key] = Recipe(arguments, given, undecided, values, binding)
+        file.recipes[key] = Recipe(arguments, given, undecided, binding)
     return binding
 
 
@@ -101,8 +91,8 @@ def _is_literal(value: ex.Expr) -> bool:
 
 
 def _bound_again(recipe: Recipe, cls: type[Operator], file: File, env: Env) -> Binding:
-    first, said = recipe.binding, recipe.given.expressions
-    values = recipe.values.copy()
+    (operator, expressions, references, spans), said = recipe.binding, recipe.given.expressions
+    values = vars(operator).copy()
     other: dict[str, ex.Expr] = {}
     for argument, value in recipe.open:
         name, low = argument.name, argument.minimum
@@ -112,8 +102,9 @@ def _bound_again(recipe: Recipe, cls: type[Operator], file: File, env: Env) -> B
         values[name] = found
         if expression is not said[name]:
             other[name] = expression
-    expressions = tuple({**said, **other}.items()) if other else first.expressions
-    return _binding((cls.of(values), expressions, first.references, first.spans))
+    if other:
+        expressions = tuple({**said, **other}.items())
+    return cls.of(values), expressions, references, spans
 
 
 def check_arguments(cls: type[Operator], file: File, arguments: Iterable[t.Argument]) -> None:

@@ -30,6 +30,7 @@ class BodyBuilder(Builder):
 
     def block(self, block: t.Block, x: int) -> Made:
         """The statements of a section; facts that close it speak of all of it."""
+        self.session.reached[id(block)] = block
         return self.statements(block.statements, x, closing=True)
 
     def statements(self, statements: Sequence[t.Statement], x: int, closing: bool = False) -> Made:
@@ -56,9 +57,9 @@ class BodyBuilder(Builder):
         self.claims.extend(self.claimed(claim.facts))
 
     def _statement(self, statement: t.Statement, x: int) -> Made:
-        self.session.reached[id(statement)] = statement
         if isinstance(statement, t.Line):  # most are
-            nodes, y = self.inline(statement.inline, x)
+            inline = statement.inline
+            nodes, y = self._chain(inline, x) if isinstance(inline, t.Chain) else self.inline(inline, x)
             return self._line(nodes, y, statement.facts, statement.span)
         match statement:
             case t.Compound() | t.Level():
@@ -97,6 +98,7 @@ class BodyBuilder(Builder):
         return self.named_level(label, span, x, lambda y: self.inline(body, y))
 
     def _choice(self, choice: t.Choice, x: int) -> Made:
+        self.session.reached[id(choice)] = choice
         tests: list[ex.Expr] = []
         branch: t.Block | t.Statement | None = choice
         taken = -1
@@ -111,6 +113,7 @@ class BodyBuilder(Builder):
 
     def _branch(self, branch: t.Block | t.Statement, x: int) -> Made:
         if not isinstance(branch, t.Block):
+            self.session.reached[id(branch)] = branch
             return self._statement(branch, x)
         return (
             self._line(*self.inline(branch, x), branch.facts, branch.span) if branch.facts else self.inline(branch, x)

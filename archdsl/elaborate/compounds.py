@@ -122,7 +122,7 @@ def join(b: Builder, head: t.Join, body: Under, x: int, span: Span) -> Made:
     cls = find_operator(head.kind)
     if cls is None:
         fail("A0902", f"`{head.kind}` is a word of the language that is not built yet", head.span)
-    binding = bind_operator(cls, b.file, b.env, head.arguments, head.span)
+    operator, expressions, references, spans = bind_operator(cls, b.file, b.env, head.arguments, head.span)
     dashes = _paths(b, body)
     shares = _shares(b, head, x, len(dashes))
     arms: list[g.Arm] = []
@@ -130,12 +130,12 @@ def join(b: Builder, head: t.Join, body: Under, x: int, span: Span) -> Made:
         with b.within(env=env):
             nodes, y = b.statements((dash.first, *dash.rest), entry)
         arms.append(g.Arm(entry, tuple(nodes), y, dash.span))
-    looked = [look(b, binding.references[name]) for name in binding.operator.value_arguments()]
+    looked = [look(b, references[name]) for name in operator.value_arguments()]
     inputs = (*(arm.output for arm in arms), *(value for _, value in looked))
     parties = [(_first_line(dash.first), "this path gives") for dash, _ in dashes]
-    output = b.applied(binding.operator, inputs, head.span, binding.spans, parties)
+    output = b.applied(operator, inputs, head.span, spans, parties)
     b.session.count_nodes(span)
-    node = g.Join(binding.operator, x, shares, tuple(arms), inputs, output, binding.expressions, span)
+    node = g.Join(operator, x, shares, tuple(arms), inputs, output, expressions, span)
     return [*(n for nodes, _ in looked for n in nodes), node], output
 
 

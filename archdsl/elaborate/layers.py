@@ -21,8 +21,7 @@ Ties = dict[str, tuple[tuple[str, ...], Tensor]]
 
 def layer(b: Builder, call: t.Call, cls: type[Operator], label: ex.Path | None, x: int) -> Made:
     """One operator applied."""
-    bound = bind_operator(cls, b.file, b.env, call.arguments, call.word_span)
-    operator, expressions, references, spans = bound
+    operator, expressions, references, spans = bind_operator(cls, b.file, b.env, call.arguments, call.word_span)
     nodes, inputs, ties = _references(b, cls, references, x) if references else ([], (x,), {})
     if cls.word == "identity" and label is None:
         return nodes, x

@@ -40,7 +40,7 @@ def splice(b: Builder, site: Site, definition: Definition) -> Made:
 
     def make(y: int) -> Made:
         with b.within(env=env, labels=Labels(None, b.labels.path), defs=(*b.defs, definition)):
-            return b.statements(definition.body.statements, y)
+            return b.inline(definition.body, y)
 
     return make(site.x) if site.label is None else b.named_level(site.label, call.span, site.x, make)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from .. import limits
@@ -58,7 +58,7 @@ class File:
     def env(self) -> Env:
         """The names every body of the file sees: its parameters."""
         if self._env is None:
-            self._env = Env({n: Bound(v) for n, v in self.scope.names.items()}, self.words)
+            self._env = Env({n: Bound(v) for n, v in self.scope.names.items()}, partial(knows_word, self.spec))
         return self._env
 
 

@@ -190,10 +190,6 @@ class Operator:
     training_only: ClassVar[bool] = False
     """Outside training the result is the first input itself."""
 
-    def __getstate__(self) -> dict[str, object]:
-        """What a copy has: the arguments, and no hash of another process."""
-        return {a.name: getattr(self, a.name) for a in self.arguments()}
-
     @classmethod
     def of(cls, values: dict[str, Constant]) -> Self:
         """An operator of the values of all of its arguments in their order; the dictionary becomes its own."""
@@ -239,8 +235,11 @@ class Operator:
         """The layer's arrays, named as PyTorch names them, in the order of its state_dict."""
         return ()
 
-    def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
-        """Multiply-adds an example: products of convolution, linear and attention, as papers count them."""
+    def macs(self, inputs: tuple[Shape, ...], output: Shape, tensors: tuple[Tensor, ...]) -> Dim:
+        """Multiply-adds an example: products of convolution, linear and attention, as papers count them.
+
+        `tensors`: what that method gives.
+        """
         return 0
 
     def connections(self, inputs: tuple[Shape, ...], output: Shape, macs: Dim) -> Dim:
@@ -264,7 +263,7 @@ class Operator:
 
     def counted_by(self, tool: Tool, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         """What another tool counts for such a layer, by its convention."""
-        return self.macs(inputs, output)
+        return self.macs(inputs, output, self.tensors(*inputs))
 
     def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
         """What a place of the result sees of each input; None for an input whose values do not matter."""
@@ -274,8 +273,8 @@ class Operator:
 
     def weighted(self, inputs: tuple[Shape, ...], output: Shape) -> int:
         """How many trained layers of products lie behind one another in it."""
-        trained = any(tensor.role == "trained" for tensor in self.tensors(*inputs))
-        return int(trained and self.macs(inputs, output) != 0)
+        tensors = self.tensors(*inputs)
+        return int(any(tensor.role == "trained" for tensor in tensors) and self.macs(inputs, output, tensors) != 0)
 
     def torch(self, *inputs: Shape) -> TorchForm:
         """How the layer is written in PyTorch."""
@@ -312,28 +311,10 @@ OperatorClass = TypeVar("OperatorClass", bound=type[Operator])
 def operator(cls: OperatorClass) -> OperatorClass:
     """Class decorator: make it a frozen dataclass and the meaning of its word."""
     made = dataclass(frozen=True, kw_only=True)(cls)
-    type.__setattr__(made, "__hash__", _remembered_hash)
-    type.__setattr__(made, "__eq__", _equal)
     if made.word in _WORDS:
         raise ValueError(f"two operators are called {made.word}")
     _WORDS[made.word] = made
     return made
-
-
-def _remembered_hash(op: Operator) -> int:
-    """A hash that each operator works out once; what is counted, and how often, is found by it."""
-    known: dict[str, Any] = op.__dict__
-    found: int | None = known.get("_hash")
-    if found is None:
-        found = known["_hash"] = hash(tuple(known.values()))  # all arguments, in their order
-    return found
-
-
-def _equal(op: Operator, other: object) -> bool:
-    """Whether two are the same word with the same arguments."""
-    if other.__class__ is not op.__class__:
-        return NotImplemented
-    return hash(op) == hash(other) and op.__dict__ == other.__dict__  # both remember their hash now
 
 
 def operators() -> dict[str, type[Operator]]:

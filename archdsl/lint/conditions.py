@@ -29,7 +29,7 @@ def decided(spec: Spec, reached: Mapping[int, object]) -> Iterator[Diagnostic]:
     if spec.layers is not None:
         yield from _Walk(causes, reached, {}).visit(spec.layers, {})
     for name, definition in spec.definitions.items():
-        if id(definition.body) in reached or any(id(s) in reached for s in definition.body.statements):
+        if id(definition.body) in reached:
             known = {f.name: causes.formals.get((name, f.name), frozenset()) for f in definition.signature.formals}
             sizes = {n: causes.every for dim in definition.signature.entry or () for n in mentions(dim)}
             yield from _Walk(causes, reached, sizes).visit(definition.body, known)

@@ -195,7 +195,7 @@ class Attention(Operator):
             return (Tensor("logit_scale", (self.heads, 1, 1)), table, index)
         return ()
 
-    def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+    def macs(self, inputs: tuple[Shape, ...], output: Shape, tensors: tuple[Tensor, ...]) -> Dim:
         length, features = inputs[0].dims
         places = self._places(inputs[0])
         tiled = self.window is not None or self.grid is not None
@@ -331,7 +331,7 @@ class Attend(Operator):
         grid = queries.grid
         return Shape("sequence", (queries.dims[0], values.features), grid)
 
-    def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+    def macs(self, inputs: tuple[Shape, ...], output: Shape, tensors: tuple[Tensor, ...]) -> Dim:
         queries, keys, values = inputs[:3]
         return queries.dims[0] * keys.dims[0] * (queries.features + values.features)
 

@@ -101,7 +101,8 @@ class Conv(Operator):
         space = None
         if self.pad is None and not (self.valid or self.same or self.causal):
             space = half_padded(self.word, shape.dims[1:], self.size, self.stride, self.dilation)
-        return _shape("map", (self.width, *(self._space(shape) if space is None else space)))
+        width = (self.width,)
+        return _shape("map", width + (self._space(shape) if space is None else space))
 
     def _space(self, shape: Shape) -> tuple[Dim, ...]:
         """The places of the result; refuses what does not fit."""
@@ -140,19 +141,14 @@ class Conv(Operator):
         if self.groups != 1:
             raise Refusal("A0407", "a convolution takes `groups` or `connect`, not both", argument="connect")
 
-    def _weight(self, shape: Shape) -> tuple[Dim, ...]:
-        dims, size = shape.dims, self.size
-        kernel = size if isinstance(size, Size) else (size,) * (len(dims) - 1)
-        if self.connect is not None:
-            return (self.connect.links, *kernel)
-        return (self.width, dims[0] // self.groups, *kernel)
-
     def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
-        weight = _tensor("weight", self._weight(inputs[0]))
+        dims, size = inputs[0].dims, self.size
+        kernels = (self.width, dims[0] // self.groups) if self.connect is None else (self.connect.links,)
+        weight = _tensor("weight", kernels + (size if isinstance(size, Size) else (size,) * (len(dims) - 1)))
         return (weight, _tensor("bias", (self.width,))) if self.bias else (weight,)
 
-    def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
-        return product(self._weight(inputs[0]) + output.dims[1:])
+    def macs(self, inputs: tuple[Shape, ...], output: Shape, tensors: tuple[Tensor, ...]) -> Dim:
+        return tensors[0].count * product(output.dims[1:])
 
     def connections(self, inputs: tuple[Shape, ...], output: Shape, macs: Dim) -> Dim:
         return macs + product(output.dims) if self.bias else macs

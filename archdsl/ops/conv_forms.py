@@ -66,8 +66,8 @@ class Depthwise(Operator):
     def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
         return self.conv(inputs[0]).tensors(*inputs)
 
-    def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
-        return self.conv(inputs[0]).macs(inputs, output)
+    def macs(self, inputs: tuple[Shape, ...], output: Shape, tensors: tuple[Tensor, ...]) -> Dim:
+        return self.conv(inputs[0]).macs(inputs, output, tensors)
 
     def connections(self, inputs: tuple[Shape, ...], output: Shape, macs: Dim) -> Dim:
         return self.conv(inputs[0]).connections(inputs, output, macs)
@@ -125,7 +125,7 @@ class SepConv(Operator):
         )
         return (*found, Tensor("pointwise.bias", (self.width,))) if self.bias else found
 
-    def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+    def macs(self, inputs: tuple[Shape, ...], output: Shape, tensors: tuple[Tensor, ...]) -> Dim:
         places = product(output.space)
         kernel = product(axes(self.size, len(output.space)))
         return (inputs[0].features * kernel + inputs[0].features * self.width) * places
@@ -189,8 +189,8 @@ class UpConv(Operator):
         weight = Tensor("weight", (inputs[0].features, self.width, *axes(self.size, len(inputs[0].space))))
         return (weight, Tensor("bias", (self.width,))) if self.bias else (weight,)
 
-    def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
-        return self.tensors(*inputs)[0].count * product(inputs[0].space)
+    def macs(self, inputs: tuple[Shape, ...], output: Shape, tensors: tuple[Tensor, ...]) -> Dim:
+        return tensors[0].count * product(inputs[0].space)
 
     def connections(self, inputs: tuple[Shape, ...], output: Shape, macs: Dim) -> Dim:
         return macs + (self.width * product(output.space) if self.bias else 0)
@@ -202,7 +202,7 @@ class UpConv(Operator):
 
     def counted_by(self, tool: Tool, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         if tool == "fvcore":
-            return self.macs(inputs, output)
+            return super().counted_by(tool, inputs, output)
         kernel = product(axes(self.size, len(output.space)))
         return output.count * inputs[0].features * kernel  # as if it were no transposed convolution
 

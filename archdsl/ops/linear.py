@@ -36,7 +36,7 @@ class Linear(Operator):
     def _places(self, output: Shape) -> Dim:
         return output.space[0] if output.space else 1
 
-    def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+    def macs(self, inputs: tuple[Shape, ...], output: Shape, tensors: tuple[Tensor, ...]) -> Dim:
         return inputs[0].features * self.width * self._places(output)
 
     def connections(self, inputs: tuple[Shape, ...], output: Shape, macs: Dim) -> Dim:

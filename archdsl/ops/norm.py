@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 
 from ..ir.dims import Dim, compare, show
 from ..ir.operator import Operator, Refusal, Tensor, Tool, TorchForm, attribute, operator, position, switch
 from ..ir.reach import GLOBAL, Reach, here
 from ..ir.shapes import Number, Shape
-from ..records import constructor
 from .formula import call, name, slot, times
 
 _EPS = Fraction(1, 100_000)
 
 
-_tensor = constructor(Tensor)
 _BATCHES = Tensor("num_batches_tracked", (), "counter")
 
 
-def _statistics(channels: tuple[Dim]) -> tuple[Tensor, ...]:
-    """What a normalisation remembers of its batches."""
-    return _tensor("running_mean", channels, "statistic"), _tensor("running_var", channels, "statistic"), _BATCHES
+@lru_cache(maxsize=1024)
+def _arrays(channels: Dim, affine: bool, statistics: bool = True) -> tuple[Tensor, ...]:
+    """The arrays of a normalisation of each channel; `statistics`: it remembers those of its batches."""
+    shape = (channels,)
+    trained = (Tensor("weight", shape), Tensor("bias", shape))
+    kept = (Tensor("running_mean", shape, "statistic"), Tensor("running_var", shape, "statistic"), _BATCHES)
+    return (*(trained if affine else ()), *(kept if statistics else ()))
 
 
 @operator
@@ -45,9 +48,7 @@ class BatchNorm(Operator):
         return inputs[0]
 
     def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
-        channels = (inputs[0].features,)
-        trained = (_tensor("weight", channels), _tensor("bias", channels)) if self.affine else ()
-        return (*trained, *_statistics(channels))
+        return _arrays(inputs[0].features, self.affine)
 
     def counted_by(self, tool: Tool, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         return output.count * (1 + self.affine) * (1 if tool == "fvcore" else 2)
@@ -89,9 +90,7 @@ class InstanceNorm(Operator):
         return inputs[0]
 
     def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
-        channels = (inputs[0].features,)
-        trained = (Tensor("weight", channels), Tensor("bias", channels)) if self.affine else ()
-        return trained if self.momentum is None else (*trained, *_statistics(channels))
+        return _arrays(inputs[0].features, self.affine, self.momentum is not None)
 
     def reach(self, inputs: tuple[Shape, ...], output: Shape) -> tuple[Reach | None, ...]:
         return (GLOBAL,)  # mean and variance are of all places

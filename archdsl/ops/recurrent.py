@@ -46,7 +46,7 @@ class _Recurrent(Operator):
                 found.extend(Tensor(f"bias_{of}_l0{direction}", (rows,)) for of in ("ih", "hh"))
         return tuple(found)
 
-    def macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+    def macs(self, inputs: tuple[Shape, ...], output: Shape, tensors: tuple[Tensor, ...]) -> Dim:
         length, features = inputs[0].dims
         return length * output.features * self.gates * (features + self.width)
 
