@@ -106,6 +106,8 @@ class Case:
     spec: str
     network: archdsl.Network
     inference: bool = False
+    names: str | None = None
+    """A dialect of the network, whose names the module has."""
     source: str = field(init=False)
     module: nn.Module = field(init=False)
 
@@ -114,7 +116,7 @@ class Case:
         if self.inference:
             self.source, self.module = form(self.network, ready(self.network))
         else:
-            self.source = archdsl.compile(self.network)
+            self.source = archdsl.compile(self.network, self.names)
             self.module = instantiate(self.source).eval()
         self.symbols = sample(self.network)
         for name in self.symbols:

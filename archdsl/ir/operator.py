@@ -7,7 +7,7 @@ class in `archdsl.ops` and decorating it with `@operator`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, field, fields
 from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeAlias, TypeVar, dataclass_transform
 
@@ -234,6 +234,13 @@ class Operator:
     def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
         """The layer's arrays, named as PyTorch names them, in the order of its state_dict."""
         return ()
+
+    def named(self, names: Mapping[str, str]) -> Operator | None:
+        """The same layer that calls its arrays otherwise, each by its own name; None where no module has these names.
+
+        Only the names of a dialect ask for it: no spec can say it, and the word and its arguments are the same.
+        """
+        return None
 
     def macs(self, inputs: tuple[Shape, ...], output: Shape, tensors: tuple[Tensor, ...]) -> Dim:
         """Multiply-adds an example: products of convolution, linear and attention, as papers count them.

@@ -1,8 +1,9 @@
 """A network whose own names are a dialect's, so that what is written for it has the dialect's keys.
 
 Labels alone change: where the dialect keeps a level together it stays one, with another label; where it does not, its
-items stand where their names say. Iterations that get names of their own become runs of their own. What no labels can
-say is refused: arrays split, merged or transposed, and names that a layer gives its own arrays.
+items stand where their names say. Iterations that get names of their own become runs of their own. A layer that some
+library has with other names of its arrays (`Operator.named`) is exchanged for that one. What neither can say is refused:
+arrays split, merged or transposed, and other names that a layer gives its own arrays.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from .nodes import (
     Reuse,
     Run,
 )
-from .operator import Tensor
+from .operator import Operator, Tensor
 from .renumbering import PARTS, nodes_in, turns
 from .shapes import Shape
 from .weights import storage
@@ -102,6 +103,7 @@ class _Relabeller:
     def __init__(self, network: Network, dialect: str, keys: Mapping[str, str]) -> None:
         self.old, self.dialect = network, dialect
         self.renamer = Renamer(find_dialect(network, dialect))
+        self.operators: dict[Path, Operator] = {}
         self.wanted = dict(self._layers(state(network), keys))
         self._containers()
         self.taken = {path[:length] for path in self.wanted.values() for length in range(1, len(path) + 1)}
@@ -115,19 +117,41 @@ class _Relabeller:
     # -- where things are to stand
 
     def _layers(self, entries: Sequence[Entry], keys: Mapping[str, str]) -> Iterator[tuple[Path, Path]]:
-        """Each layer with arrays, and its new path: what the layer itself calls them stays."""
-        seen: dict[Path, Path] = {}
+        """Each layer with arrays, and its new path; what the layer itself calls them stays where it can."""
+        found: dict[Path, list[Entry]] = {}
         for entry in entries:
-            own, new = entry.tensor.name, keys[entry.key]
-            if own and not new.endswith(f".{own}"):
-                raise refused(self.dialect, f"`{entry.key}` ends in what its layer calls it, `{new}` does not")
-            path = tuple((new[: -len(own) - 1] if own else new).split("."))
+            found.setdefault(entry.place.path, []).append(entry)
+        for old, arrays in found.items():
+            path = self._otherwise(arrays, keys) or self._path(arrays, keys)
             if any(map(is_taken, path)):
                 name = next(filter(is_taken, path))
                 raise refused(self.dialect, f"every module of PyTorch has something called `{name}`")
-            if seen.setdefault(entry.place.path, path) != path:
-                raise refused(self.dialect, f"the arrays of `{entry.place.name}` would lie in two modules")
-            yield entry.place.path, path
+            yield old, path
+
+    def _path(self, arrays: Sequence[Entry], keys: Mapping[str, str]) -> Path:
+        """Where a layer is to stand whose arrays keep the names it gives them."""
+        found: set[Path] = set()
+        for entry in arrays:
+            own, new = entry.tensor.name, keys[entry.key]
+            if not _keeps(entry, new):
+                raise refused(self.dialect, f"`{entry.key}` ends in what its layer calls it, `{new}` does not")
+            found.add(tuple((new[: -len(own) - 1] if own else new).split(".")))
+        if len(found) > 1:
+            raise refused(self.dialect, f"the arrays of `{arrays[0].place.name}` would lie in two modules")
+        return found.pop()
+
+    def _otherwise(self, arrays: Sequence[Entry], keys: Mapping[str, str]) -> Path | None:
+        """Where a layer is to stand that can call its arrays as the dialect does; None where it cannot, or need not."""
+        place = arrays[0].place
+        if place.operator is None or all(_keeps(entry, keys[entry.key]) for entry in arrays):
+            return None
+        path = _shared([tuple(keys[entry.key].split(".")) for entry in arrays])
+        names = {entry.tensor.name: ".".join(keys[entry.key].split(".")[len(path) :]) for entry in arrays}
+        made = place.operator.named(names)
+        if made is None:
+            return None
+        self.operators[place.path] = made
+        return path
 
     def _containers(self) -> None:
         """Where calls and levels stand: as the rules say or, for what they do not speak of, around their items."""
@@ -162,9 +186,7 @@ class _Relabeller:
             path = ()
         if path and all(member[: len(path)] == path and len(member) > len(path) for member in members):
             return path
-        first, last = min(members), max(members)
-        length = next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
-        return first[: min(length, min(map(len, members)) - 1)]
+        return _shared(members)
 
     # -- the new tree
 
@@ -219,7 +241,8 @@ class _Relabeller:
         self.where[old] = new
         if isinstance(node, Layer):
             tied = tuple((name, self.label_path(path, scope)) for name, path in node.tied)
-            return replace(node, label=label, tied=tied)
+            operator = self.operators.get(old, node.operator)
+            return replace(node, label=label, operator=operator, tied=tied)
         if isinstance(node, Invoke):
             return replace(node, label=label, instance=self.instance(node.instance, old, new))
         inner = replace(scope, old=old, new=new, before=Namer(True), after=Namer(True))
@@ -265,6 +288,18 @@ class _Relabeller:
         if any(isinstance(node, Reuse | Look) or getattr(node, "tied", ()) for node in nodes_in(run.body)):
             raise refused(self.dialect, "iterations with names of their own, in which something is used again")
         yield from turns(run, bodies, scope.shapes)
+
+
+def _keeps(entry: Entry, key: str) -> bool:
+    """Whether a key ends in what its layer calls the array."""
+    return not entry.tensor.name or key.endswith(f".{entry.tensor.name}")
+
+
+def _shared(paths: Sequence[Path]) -> Path:
+    """The longest path that all lie below."""
+    first, last = min(paths), max(paths)
+    length = next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    return first[: min(length, min(map(len, paths)) - 1)]
 
 
 __all__ = ["refused", "relabelled"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 
@@ -182,6 +183,12 @@ class Attention(Operator):
             found.append(Tensor("cpb_mlp.2.weight", (self.heads, COSINE_HIDDEN)))
         return tuple(found)
 
+    def named(self, names: Mapping[str, str]) -> Operator | None:
+        """With the names of `nn.MultiheadAttention`, unless it attends in tiles."""
+        if names.items() <= MULTIHEAD.items() and self.window is None and self.grid is None:
+            return MultiheadAttention.of({a.name: getattr(self, a.name) for a in self.arguments()})
+        return None
+
     def _distances(self, shape: Shape) -> tuple[Tensor, ...]:
         """The arrays of relative places, those that the attention itself holds."""
         places = self._places(shape)
@@ -292,6 +299,33 @@ class Attention(Operator):
         found["axes"] = (2, slot(len(whole)))
         found["relative"] = (False, slot(self.relative))
         return found
+
+
+MULTIHEAD = {
+    "qkv.weight": "in_proj_weight",
+    "qkv.bias": "in_proj_bias",
+    "proj.weight": "out_proj.weight",
+    "proj.bias": "out_proj.bias",
+}
+"""What `nn.MultiheadAttention` calls the arrays of attention."""
+
+
+class MultiheadAttention(Attention):
+    """Attention with the names of `nn.MultiheadAttention`, which a dialect may ask for. Not a word of its own."""
+
+    def tensors(self, *inputs: Shape) -> tuple[Tensor, ...]:
+        return tuple(replace(tensor, name=MULTIHEAD[tensor.name]) for tensor in super().tensors(*inputs))
+
+    def torch(self, *inputs: Shape) -> TorchForm:
+        return _multihead(super().torch(*inputs))
+
+
+def _multihead(form: TorchForm) -> TorchForm:
+    """The same form by the helpers that have these names: `MultiheadAttention...` for `Attention...`."""
+    assert form.module is not None
+    module = replace(form.module, name=form.module.name.replace("Attention", "MultiheadSelfAttention"))
+    general = None if form.general is None else _multihead(form.general)
+    return replace(form, module=module, general=general)
 
 
 @operator

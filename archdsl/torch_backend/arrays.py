@@ -53,6 +53,13 @@ def torch_kind(array: Array) -> str:
     return next((kind for kind in array.kinds if kind.startswith("nn.") and kind != "nn.Module"), "")
 
 
+def kind_of(array: Array) -> str:
+    """The class that declares an array of this name: of torch a weight or bias, else of a helper; empty if unknown."""
+    if array.name in ("weight", "bias"):
+        return torch_kind(array)
+    return array.kinds[0] if array.kinds else ""
+
+
 @cache
 def _bases(name: str) -> tuple[str, ...]:
     """A class and those it is derived from: of a helper its own, of torch none further."""

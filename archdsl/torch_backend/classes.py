@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ..ir import graph as g
 from ..ir.names import Namer
 from . import pycode as py
-from .containers import gathered, listed
+from .containers import gathered, listed, untyped
 from .formulas import NotEmittedError, UnmergeableError, placed
 from .loops import loop_of
 from .members import first_input, installation, output_name, variable_name
@@ -58,6 +58,7 @@ class ClassWriter(WalkWriter):
         self.bodies(everyone, {n: Namer(self.is_level) for n in everyone})
         self.finish()
         self.init, self.forward = gathered(self.init, self.forward)
+        self.init = list(untyped(self.init, self.read_into))
         if self.listed:
             self.base, self.init = "nn.ModuleList", listed(self.init)
         elif () in self.dicts and any(_keyed(s) for s in self.init):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import cast
 
@@ -118,6 +118,15 @@ def gathered(init: Sequence[py.Stmt], forward: Sequence[py.Stmt]) -> tuple[list[
         made = cast("list[py.Stmt]", [change(s, container) for s in made])
         used = cast("list[py.Stmt]", [change(s, container) for s in used])
     return made, used
+
+
+def untyped(init: Sequence[py.Stmt], names: Collection[str]) -> Iterator[py.Stmt]:
+    """Some containers without a type: to a type checker an array that is read off one could as well be a module."""
+    for statement in init:
+        if isinstance(statement, py.Assign) and any(statement.target == py.Name(f"self.{name}") for name in names):
+            yield replace(statement, annotation=py.Name("Any"))
+        else:
+            yield statement
 
 
 def _child(statement: py.Stmt, container: py.Expr) -> bool:

@@ -34,7 +34,7 @@ class Wish:
 class Step:
     """A wish as a constructor grants it: for which arrays, and by what.
 
-    `form`: by classes of torch below the member `under`; by the members of an emitted class, which is then `under`; by
+    `form`: by classes of torch or of helpers below the member `under`; by the members of an emitted class, which is then `under`; by
     members; by the ends of names of parameters, or whole names. These stand in `by`. `guarded`: some have no such array;
     `optional`: torch declares them so, as a convolution's bias.
     """
@@ -105,7 +105,7 @@ def _loop(group: Sequence[Step]) -> py.Stmt:
     """A loop over modules by their classes; those that get the same stand together."""
     bodies: dict[str, list[py.Stmt]] = {}
     for step in group:
-        array = py.Attr(_local("m"), "bias" if step.wish.keys[0].endswith("bias") else "weight")
+        array = py.Attr(_local("m"), step.wish.keys[0].rpartition(".")[2])
         fill = filling(step.wish.fill, step.wish.names, array)
         guarded = py.If(py.Compare("is not", array, py.Lit(None)), (fill,))
         for kind in step.by:

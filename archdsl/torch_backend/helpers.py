@@ -755,6 +755,48 @@ class CausalAttention(nn.Module):
         return self.proj(x.transpose(1, 2).flatten(2))
 
 
+class MultiheadSelfAttention(nn.Module):
+    """Multi-head self-attention, its arrays called as in nn.MultiheadAttention."""
+
+    def __init__(self, features: int, heads: int, bias: bool = True) -> None:
+        super().__init__()
+        self.heads = heads
+        qkv = nn.Linear(features, 3 * features, bias=bias)
+        self.in_proj_weight, self.in_proj_bias = qkv.weight, qkv.bias
+        self.out_proj = nn.Linear(features, features, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)
+        qkv = qkv.unflatten(2, (3, self.heads, -1))
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        x = F.scaled_dot_product_attention(q, k, v)
+        return self.out_proj(x.transpose(1, 2).flatten(2))
+
+
+class CausalMultiheadSelfAttention(nn.Module):
+    """Self-attention in which a place sees itself and those before it.
+
+    Its arrays are called as in nn.MultiheadAttention.
+    """
+
+    def __init__(
+        self, features: int, heads: int, dropout: float = 0.0, bias: bool = True
+    ) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        qkv = nn.Linear(features, 3 * features, bias=bias)
+        self.in_proj_weight, self.in_proj_bias = qkv.weight, qkv.bias
+        self.out_proj = nn.Linear(features, features, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)
+        qkv = qkv.unflatten(2, (3, self.heads, -1))
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        dropout = self.dropout if self.training else 0.0
+        x = F.scaled_dot_product_attention(q, k, v, None, dropout, is_causal=True)
+        return self.out_proj(x.transpose(1, 2).flatten(2))
+
+
 class SeparateRotaryAttention(nn.Module):
     """Causal self-attention whose queries and keys are turned by their places.
 
@@ -986,6 +1028,41 @@ class GeneralAttention(nn.Module):
         return self.proj(x)
 
 
+class GeneralMultiheadSelfAttention(nn.Module):
+    """Multi-head self-attention, its arrays called as in nn.MultiheadAttention."""
+
+    def __init__(
+        self,
+        features: int,
+        heads: int,
+        kv_heads: int | None = None,
+        scale: float | None = None,
+        dropout: float = 0.0,
+        bias: bool = True,
+        causal: bool = False,
+    ) -> None:
+        super().__init__()
+        self.heads, self.kv_heads = heads, kv_heads or heads
+        self.scale, self.dropout, self.causal = scale, dropout, causal
+        keys = features // heads * self.kv_heads
+        self.sizes = [features, keys, keys]
+        qkv = nn.Linear(features, sum(self.sizes), bias=bias)
+        self.in_proj_weight, self.in_proj_bias = qkv.weight, qkv.bias
+        self.out_proj = nn.Linear(features, features, bias=bias)
+
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values."""
+        qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)
+        q, k, v = qkv.split(self.sizes, 2)
+        return q, k, v
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        q, k, v = self.project(x)
+        dropout = self.dropout if self.training else 0.0
+        x = general_attend(q, k, v, self.heads, mask, self.scale, dropout, self.causal)
+        return self.out_proj(x)
+
+
 class GeneralSeparateAttention(nn.Module):
     """Multi-head self-attention with four projections."""
 
@@ -1053,6 +1130,30 @@ class GeneralRotaryAttention(GeneralAttention):
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         q, k, v = self.qkv(x).split(self.sizes, 2)
+        q = rotate(q, self.heads, self.base)
+        return q, rotate(k, self.kv_heads, self.base), v
+
+
+class GeneralRotaryMultiheadSelfAttention(GeneralMultiheadSelfAttention):
+    """Self-attention whose queries and keys are turned by their places."""
+
+    def __init__(
+        self,
+        features: int,
+        heads: int,
+        base: float,
+        kv_heads: int | None = None,
+        scale: float | None = None,
+        dropout: float = 0.0,
+        bias: bool = True,
+        causal: bool = False,
+    ) -> None:
+        super().__init__(features, heads, kv_heads, scale, dropout, bias, causal)
+        self.base = float(base)
+
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)
+        q, k, v = qkv.split(self.sizes, 2)
         q = rotate(q, self.heads, self.base)
         return q, rotate(k, self.kv_heads, self.base), v
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ..ir.graph import Instance, Network
 from ..ir.initial import Filled, scopes
 from . import pycode as py
-from .arrays import Path, arrays_of, below, members_of, torch_kind
+from .arrays import Path, arrays_of, below, kind_of, members_of, torch_kind
 from .classes import ClassWriter
 from .endings import FEW, Step, Wish, in_order, written
 from .formulas import NotEmittedError
@@ -92,9 +92,10 @@ class Initials:
                 if step is not None:
                     self.steps.setdefault(id(writer), []).append(step)
                     continue
-            step = self._step(wish, self.root, later) or self._of_class(wish, writer) or self.by_ends(wish)
-            late |= step.covers - set(wish.keys)
-            self.steps.setdefault(id(self.root), []).append(step)
+            step = self._step(wish, self.root, later) or self._of_class(wish, writer)
+            steps = [step] if step is not None else self._by_parts(wish, later) or [self.by_ends(wish)]
+            late |= frozenset[str]().union(*(step.covers for step in steps)) - set(wish.keys)
+            self.steps.setdefault(id(self.root), []).extend(steps)
 
     def _home(self, wish: Wish) -> ClassWriter:
         """The class in whose constructor a wish belongs: that of the module its row speaks inside of."""
@@ -129,9 +130,9 @@ class Initials:
 
     def _by_kind(self, wish: Wish, lanes: Sequence[Path], under: Path, later: set[str]) -> Step | None:
         wanted = {self.arrays[key] for key in wish.keys}
-        kinds = tuple(dict.fromkeys(torch_kind(array) for array in sorted(wanted, key=lambda a: a.key)))
+        kinds = tuple(dict.fromkeys(kind_of(array) for array in sorted(wanted, key=lambda a: a.key)))
         names = {array.name for array in wanted}
-        if "" in kinds or len(names) != 1 or names - {"weight", "bias"}:
+        if "" in kinds or len(names) != 1:
             return None
         (name,) = names
         covers: set[str] = set()
@@ -148,6 +149,15 @@ class Initials:
         fits = set(wish.keys) <= covers and covers - set(wish.keys) <= later
         made = Step(wish, "kind", frozenset(covers), under, kinds, guarded, self._is_optional(wish))
         return made if fits else None
+
+    def _by_parts(self, wish: Wish, later: set[str]) -> list[Step]:
+        """A wish by the classes of modules, a step for each of the names of its arrays; none where one cannot be said so."""
+        parts: dict[str, Wish] = {}
+        for key in wish.keys:
+            part = parts.setdefault(self.arrays[key].name, Wish(wish.row, wish.fill, wish.names))
+            part.keys.append(key)
+        steps = [self._step(part, self.root, later) for part in parts.values()]
+        return [step for step in steps if step is not None] if None not in steps else []
 
     def _is_optional(self, wish: Wish) -> bool:
         """Whether torch declares some of the arrays as perhaps missing."""

@@ -36,7 +36,7 @@ class LayerWriter(LookWriter):
             self.install_array(layers, forms, inputs, path)
             code = self.fitting(inputs, lambda codes: self.with_array(form, codes[0], self.array(path)))
         elif first.tied:
-            shared = tuple(py.Attr(self.member(where), name) for name, where in first.tied)
+            shared = tuple(self.array((*where, name)) for name, where in first.tied)
             function = self.tied_function(layers, forms, inputs, path)
             code = self.fitting(inputs, lambda codes: py.Call(function, (*codes, *shared)))
         elif form.trained is not None:

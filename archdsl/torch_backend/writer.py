@@ -71,6 +71,8 @@ class Writer(ABC):
         self.prefix: tuple[str, ...] = ()
         self.dicts: set[tuple[str, ...]] = set()
         """The levels above members that are no classes of their own."""
+        self.read_into: set[str] = set()
+        """Those of them, by their outermost names, of which arrays are read."""
         self.standing = [standing(i) if self.is_level else None for i in instances]
         self.positional = any(found is not None for found in self.standing)
         """Whether the members of the class are called by their positions."""
@@ -229,6 +231,8 @@ class Writer(ABC):
 
     def array(self, path: tuple[str, ...]) -> py.Expr:
         """The same of an array, which is an attribute of a container, too."""
+        if any(path[:length] in self.dicts for length in range(1, len(path))):
+            self.read_into.add(path[0])
         return array_of(path, self.dicts, self.listed)
 
     def install(self, path: tuple[str, ...], made: py.Expr) -> None:

@@ -163,6 +163,43 @@ def test_masks_are_torchs(separate: bool, causal: bool, masked: bool) -> None:
     close(ours(x, keep) if masked else ours(x), wanted)
 
 
+TORCHS = """
+names torch: |
+  attn.qkv.weight -> attn.in_proj_weight
+  attn.qkv.bias   -> attn.in_proj_bias
+  attn.proj       -> attn.out_proj
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["", "no bias", "causal, dropout 0.1", "mask @keep", "mask @keep, causal", "kv_heads 2, scale 2", "rope 100, kv_heads 2"],
+)  # fmt: skip
+def test_attention_by_the_names_of_torch(arguments: str) -> None:
+    """It is the same computation; where torch's own module can compute it, its state_dict fits as it is."""
+    text = f"input:\n  x: Tx32\n  keep: T below 2\nlayers: |\n  @x -> attn: attention heads 4{', ' * bool(arguments)}{arguments}"
+    net = archdsl.loads(text + TORCHS)
+    torch.manual_seed(0)
+    ours = archdsl.build(net)
+    torch.manual_seed(0)
+    named = archdsl.build(net, names="torch")
+    state = archdsl.convert_weights(net, ours.state_dict(), target="torch")
+    assert all(torch.equal(array, state[key]) for key, array in named.state_dict().items())
+    x, keep = torch.randn(2, 9, 32), torch.tensor([[1] * 9, [1] * 5 + [0] * 4])
+    for module in (ours, named):
+        torch.manual_seed(1)
+        module(x, keep).sum().backward()  # in training, with dropout
+    assert torch.equal(named.attn.out_proj.weight.grad, ours.attn.proj.weight.grad)
+    assert torch.equal(named.eval()(x, keep), ours.eval()(x, keep))
+    if "kv_heads" in arguments:
+        return
+    theirs = nn.MultiheadAttention(32, 4, bias="no bias" not in arguments, batch_first=True).eval()
+    theirs.load_state_dict(named.attn.state_dict(), strict=True)
+    later = torch.ones(9, 9).triu(1).bool() if "causal" in arguments else None
+    wanted, _ = theirs(x, x, x, key_padding_mask=keep == 0 if "mask" in arguments else None, attn_mask=later)
+    close(named(x, keep), wanted)
+
+
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("scale", ["", ", scale 1/4"])
 def test_attend_is_softmax_of_products(causal: bool, scale: str) -> None:

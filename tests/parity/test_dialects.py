@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 
 import archdsl
+from archdsl.ir.keys import state_keys
+from archdsl.ir.relabel import relabelled
 
 from .torchvision_models import models
 
@@ -98,6 +100,35 @@ def test_torchvision_vit() -> None:
         assert largest(ours(image), theirs(image)) < 1e-6
 
 
+def test_torchvision_vit_by_its_own_names() -> None:
+    """Emitted with torchvision's keys, in torchvision's order: its weights load as they are, outputs and gradients are equal."""
+    theirs = randomised(models.VisionTransformer(32, 16, 3, 4, 32, 64, num_classes=10))
+    ours = archdsl.build(network(VIT.replace("32x48", "32x32")), names="torchvision").eval()
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    image = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        assert largest(ours(image), theirs(image)) < 1e-6
+    for module in (ours, theirs):
+        module.train()(image).square().sum().backward()
+    wanted = dict(theirs.named_parameters())
+    for name, parameter in ours.named_parameters():
+        assert parameter.grad is not None
+        assert largest(parameter.grad, wanted[name].grad) < 1e-4, name
+
+
+@pytest.mark.parametrize("init", ["", "init: |\n  linear, attention: xavier uniform, bias ones\n"])
+def test_a_network_begins_as_it_does_by_its_own_names(init: str) -> None:
+    net = network(VIT + init)
+    ours = archdsl.build(net).state_dict()
+    theirs = archdsl.convert_weights(net, archdsl.build(net, names="torchvision").state_dict(), "torchvision")
+    for key, array in ours.items():
+        if not array.std() > 0:
+            assert torch.equal(theirs[key], array), key
+        elif array.numel() > 1000:
+            assert float(theirs[key].std()) == pytest.approx(float(array.std()), rel=0.15), key
+
+
 @pytest.mark.parametrize(
     ("size", "patch"), [("Base", 16), ("Large", 16), ("Huge", 14), ("Base", 32), ("Large", 32), ("Base", 8)]
 )
@@ -112,6 +143,7 @@ def test_the_bundled_sizes_have_the_keys_of_timm_and_torchvision(size: str, patc
     for dialect, module in theirs.items():
         state = archdsl.convert_weights(net, module.state_dict(), source=dialect, target=dialect)
         assert {k: v.shape for k, v in state.items()} == {k: v.shape for k, v in module.state_dict().items()}
+        assert list(state_keys(relabelled(net, dialect))) == list(module.state_dict())
         count = sum(parameter.numel() for parameter in module.parameters())
         assert count == archdsl.analyze(net).totals.of(training=False).parameters
 

@@ -21,6 +21,7 @@ def quiet() -> Iterator[None]:
 NETWORKS = {
     "lenet5": lambda: archdsl.load("lenet5"),
     "llama": lambda: archdsl.load("llama", **everywhere.NARROWER["llama"]),
+    "vit": lambda: archdsl.load("vit", d=32, layers=1, hidden=64, h=4),
     "shifted windows": lambda: archdsl.loads(
         "input: 3x16x16\nlayers: |\n  conv 4x4, 16, stride 4, valid -> tokens\n"
         "  attention heads 2, window 2, shift 1, relative -> dropout 0.1 -> patches 2 -> linear 8"
@@ -29,9 +30,9 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize("check", everywhere.CHECKS)
-@pytest.mark.parametrize("name", ["lenet5", "llama", "shifted windows"])
+@pytest.mark.parametrize("name", NETWORKS)
 def test_networks_work_everywhere(name: str, check: str) -> None:
-    case = everywhere.Case(name, name, NETWORKS[name]())
+    case = everywhere.Case(name, name, NETWORKS[name](), names="torchvision" if name == "vit" else None)
     assert not everywhere.checked(everywhere.CHECKS[check], case).startswith("FAILS")
 
 

@@ -37,6 +37,13 @@ layers:
       - kept: conv 1x1, 8 -> relu
   @mixed.kept -> avgpool global -> linear 10
 """
+CONTAINERS = """
+input: T below 9
+layers:
+  model.wte: embedding 9, 8 -> model.wpe: positions 50
+  model.inner.bias: positions 50 -> model.fc: linear 8
+  head: linear 9, no bias, weight @model.wte
+"""
 LINES = {
     "resnet50": 65, "resnet152": 65, "resnet18": 56, "googlenet": 110, "densenet": 78, "mobilenetv3": 130, "vgg": 45,
     "lenet5": 75, "vit": 80, "gpt2": 83, "llama": 105, "transformer": 135, "swin": 215, "swin_v2": 225, "xception_mini": 82,
@@ -50,6 +57,8 @@ def emitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for spec in sorted((ROOT / "specs").glob("*.yaml")):
         (folder / f"{spec.stem}.py").write_text(emit_source(archdsl.load(spec)))
     (folder / "levels.py").write_text(emit_source(archdsl.loads(LEVELS)))
+    (folder / "containers.py").write_text(emit_source(archdsl.loads(CONTAINERS)))
+    (folder / "vit_torchvision.py").write_text(archdsl.compile(archdsl.load("vit"), "torchvision"))
     return folder
 
 

@@ -8,8 +8,10 @@ import archdsl
 from archdsl.ir.keys import state_keys
 from archdsl.ir.names import walk
 from archdsl.ir.nodes import Instance, Invoke
+from archdsl.ir.operator import operators
 from archdsl.ir.relabel import relabelled
 from archdsl.ir.weights import storage
+from archdsl.ops.attention import Attention, MultiheadAttention
 
 ENCODER = """
 module encoder:
@@ -85,6 +87,60 @@ def test_shared_arrays_and_uses_again_follow() -> None:
     assert keys(net) == ["model.embed.weight", "model.up.fc.weight", "model.up.fc.bias"]
 
 
+TORCHS = "qkv.weight -> in_proj_weight\nqkv.bias -> in_proj_bias\nproj -> out_proj"
+
+
+def as_torch(label: str = "attn", new: str = "attn") -> str:
+    """Rules that give an attention the names of nn.MultiheadAttention."""
+    found = (rule.partition(" -> ") for rule in TORCHS.split("\n"))
+    return "\n".join(f"{label}.{old} -> {new}.{name}" for old, _, name in found)
+
+
+@pytest.mark.parametrize("arguments", ["", ", causal, dropout 0.1", ", kv_heads 1, scale 2", ", rope 100"])
+def test_attention_with_the_names_of_torch(arguments: str) -> None:
+    net = network(as_torch(new="a.self"), f"attn: attention heads 2{arguments} -> norm: ln")
+    names = ["a.self.in_proj_weight", "a.self.in_proj_bias", "a.self.out_proj.weight", "a.self.out_proj.bias"]
+    assert keys(net) == [*names, "norm.weight", "norm.bias"]
+    (layer,) = (p for p in relabelled(net, "other").walk() if p.path == ("a", "self"))
+    (old,) = (p for p in net.walk() if p.path == ("attn",))
+    assert layer.operator is not None
+    assert old.operator is not None
+    assert layer.operator != old.operator
+    assert layer.operator.given() == old.operator.given()
+    counts = [p.operator.macs(p.inputs, p.output, tuple(p.tensors.values())) for p in (layer, old) if p.operator]
+    assert counts[0] == counts[1] > 0
+    assert [t.parts for t in layer.tensors.values()] == [t.parts for t in old.tensors.values()]
+
+
+def test_attention_without_biases_with_the_names_of_torch() -> None:
+    assert keys(network(as_torch(), "attn: attention heads 2, no bias")) == [
+        "attn.in_proj_weight",
+        "attn.out_proj.weight",
+    ]
+
+
+def test_one_of_two_attentions_with_the_names_of_torch() -> None:
+    """Calls of one module then are two definitions; both are used by their names."""
+    modules_ = "\nmodule block:\n  residual: norm: ln -> attn: attention heads 2\n"
+    net = network(as_torch("b.attn", "b.mha"), "a: block\nb: block\n", modules_)
+    assert {"a.attn.qkv.weight", "b.mha.in_proj_weight", "b.mha.out_proj.bias"} < set(keys(net))
+    assert [i.name for i in modules(relabelled(net, "other"))] == ["block", "block2"]
+    source = archdsl.compile(net, "other")
+    assert source.count("self.attn = Attention(8, 2)") == source.count("self.mha = MultiheadSelfAttention(8, 2)") == 1
+
+
+def test_attention_in_windows_has_its_own_names_only() -> None:
+    net = network(as_torch(), "tokens -> attn: attention heads 2, window 2", input="8x4x4")
+    with pytest.raises(archdsl.SpecError, match=r"`attn\.qkv\.weight` ends in what its layer calls it"):
+        relabelled(net, "other")
+
+
+def test_no_spec_can_say_it() -> None:
+    assert MultiheadAttention.word == "attention"
+    assert operators()["attention"] is Attention
+    assert MultiheadAttention not in operators().values()
+
+
 def test_names_that_are_the_specs_own_change_nothing() -> None:
     net = archdsl.load("vit")
     assert relabelled(net, "timm") is net
@@ -98,6 +154,26 @@ def test_names_that_are_the_specs_own_change_nothing() -> None:
         ("fc -> fc, transposed", "fc: linear 8", "`fc.weight` is `fc.weight` transposed"),
         ("fc -> a = b", "fc: linear 8", "`fc.weight` is kept twice, as `a.weight` and `b.weight`"),
         ("fc.weight -> fc.w", "fc: linear 8", "`fc.weight` ends in what its layer calls it, `fc.w` does not"),
+        (
+            "fc.weight -> fc.in_proj_weight",
+            "fc: linear 8",
+            "`fc.weight` ends in what its layer calls it, `fc.in_proj_weight` does not",
+        ),
+        (
+            "attn.proj -> attn.out_proj",
+            "attn: attention heads 2",
+            "`attn.proj.weight` ends in what its layer calls it, `attn.out_proj.weight` does not",
+        ),
+        (
+            as_torch(),
+            "attn: attention heads 2, relative",
+            "`attn.qkv.weight` ends in what its layer calls it, `attn.in_proj_weight` does not",
+        ),
+        (
+            as_torch().replace("in_proj_bias", "bias"),
+            "attn: attention heads 2",
+            "`attn.qkv.weight` ends in what its layer calls it, `attn.in_proj_weight` does not",
+        ),
         ("fc.weight -> a.weight", "fc: linear 8", "the arrays of `fc` would lie in two modules"),
         ("a.norm1 -> other", "a: encoder", "the arrays of `a` would not lie in one module of their own"),
         ("a.norm1 -> b.norm3", "a: encoder\nb: encoder", "the arrays of `a` would not lie in one module of their own"),
