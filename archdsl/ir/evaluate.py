@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -170,10 +170,20 @@ def _name(expr: ex.Expr, env: Env) -> Constant:
     return Size(evaluate_dim(ex.Name(p, expr.span) if not p.isdigit() else _whole(int(p)), env) for p in parts)
 
 
-def _parts(name: ex.Name, env: Env) -> list[str]:
-    """The names and numbers of a size such as `kx3`; refuses a name that nothing has here."""
-    parts = name.id.split("x")
-    if len(parts) == 1 or not all(p in env.names or p.isdigit() for p in parts):
+def size_parts(word: str, names: Container[str]) -> tuple[str, ...]:
+    """The names and numbers of a size such as `kx3`; none where the word is no size of these names.
+
+    >>> size_parts("kx3", {"k"}), size_parts("box", {"k"})
+    (('k', '3'), ())
+    """
+    parts = tuple(word.split("x"))
+    return parts if len(parts) > 1 and all(p in names or p.isdigit() for p in parts) else ()
+
+
+def _parts(name: ex.Name, env: Env) -> tuple[str, ...]:
+    """The parts of a size; refuses a name that nothing has here."""
+    parts = size_parts(name.id, env.names)
+    if not parts:
         help = did_you_mean(name.id, env.names)
         fail("A0202", f"no parameter `{name.id}` here", name.span, help or _sees(env), word=name.id)
     return parts

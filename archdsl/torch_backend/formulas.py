@@ -15,7 +15,7 @@ from fractions import Fraction
 from .. import expr as ex
 from ..diagnostics import Span, SpecError
 from ..ir.dims import Poly, symbols
-from ..ir.evaluate import Bound, Env, evaluate
+from ..ir.evaluate import Bound, Env, evaluate, size_parts
 from ..ir.graph import Instance, Node
 from ..ir.operator import Refusal
 from ..ir.shapes import Constant, Grid, Listed, Size
@@ -117,8 +117,7 @@ class Lane:
 
     def size(self, word: str) -> tuple[str, ...]:
         """The parts of a word that is a size of known names, such as `sxs`."""
-        parts = tuple(word.split("x"))
-        return parts if len(parts) > 1 and all(p in self.names or p.isdigit() for p in parts) else ()
+        return size_parts(word, self.names)
 
     @staticmethod
     def of(instance: Instance) -> Lane:
