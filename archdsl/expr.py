@@ -5,7 +5,7 @@ Nothing here evaluates. Spans are kept for messages and take no part in comparis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field, fields, replace
 from fractions import Fraction
 from functools import cache
@@ -203,7 +203,7 @@ def _fields(kind: type[Expr]) -> tuple[str, ...]:
     return tuple(f.name for f in fields(kind) if f.name != "span")
 
 
-def substitute(expr: Expr, names: dict[str, Expr]) -> Expr:
+def substitute(expr: Expr, names: Mapping[str, Expr]) -> Expr:
     """`expr` with names replaced by expressions.
 
     >>> substitute(Binary("*", Number(Fraction(4)), Name("w")), {"w": Name("width")}).right

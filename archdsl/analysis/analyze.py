@@ -47,7 +47,11 @@ class Analysis:
     totals: Totals
     facts: tuple[FactResult, ...]
     tree: tuple[LayerRow, ...]
-    layer_count: int
+
+    @property
+    def layer_count(self) -> int:
+        """How many layers there are, iterations written out."""
+        return sum([row.times for row in self.tree if row.kind in ("layer", "again")])
 
     @property
     def layers(self) -> tuple[LayerRow, ...]:
@@ -86,8 +90,7 @@ def analyze(network: Network) -> Analysis:
 def _analyze(network: Network) -> Analysis:
     counter = Counter()
     tree = tuple(rows(network, counter, True))
-    count = sum([r.times for r in tree if r.kind in ("layer", "again")])
-    return Analysis(network, counter.instance(network.root), tuple(check_facts(network, counter)), tree, count)
+    return Analysis(network, counter.instance(network.root), tuple(check_facts(network, counter)), tree)
 
 
 def rows(network: Network, counter: Counter, fold: bool) -> list[LayerRow]:

@@ -201,10 +201,11 @@ class Counter:
         """What adds up to a body, added up once: what has no name has no sum of its own unless one is asked for."""
         waiting = [*body]
         for node in waiting:  # which grows meanwhile
-            if isinstance(node, Layer):
+            if type(node) is Layer:
                 layers.append(self.layer(node, shapes))
-            elif isinstance(node, Line):
-                self.claimed = self.claimed or bool(node.claims)
+            elif type(node) is Line:
+                if node.claims:
+                    self.claimed = True
                 waiting.extend(node.body)
             elif isinstance(node, Choice):
                 waiting.extend(node.body)

@@ -12,7 +12,7 @@ from .. import expr as ex
 from ..diagnostics import Edit, Span, did_you_mean, fail, nearest
 from ..ir.dims import Poly, compare
 from ..ir.evaluate import Env, describe, evaluate, evaluate_said
-from ..ir.operator import Argument, Operator
+from ..ir.operator import Argument, Operator, operator_of
 from ..ir.shapes import Constant, Grid, Number, Size
 from ..ops import ARGUMENT_SYNONYMS, FOLLOWING, synonym_of
 from ..records import dataclass
@@ -52,8 +52,8 @@ class Recipe:
 
 def bind_operator(cls: type[Operator], file: File, env: Env, arguments: tuple[t.Argument, ...], span: Span) -> Binding:
     """The operator a call makes. The file's `default` stands unless the line says otherwise."""
-    key = cls, id(arguments)
-    recipe = file.recipes.get(key)
+    recipes = file.recipes[cls]
+    recipe = recipes.get(id(arguments))
     if recipe is not None:
         return _bound_again(recipe, cls, file, env) if recipe.open else recipe.binding
     line = given = Binder(cls, env, file.grids).take(arguments)
@@ -64,7 +64,7 @@ def bind_operator(cls: type[Operator], file: File, env: Env, arguments: tuple[t.
     binding = cls(**given.values), tuple(given.expressions.items()), given.references, given.spans
     undecided = _open(cls, line, arguments)
     if undecided is not None:
-        file.recipes[key] = Recipe(arguments, given, undecided, binding)
+        recipes[id(arguments)] = Recipe(arguments, given, undecided, binding)
     return binding
 
 
@@ -91,9 +91,9 @@ def _is_literal(value: ex.Expr) -> bool:
 
 
 def _bound_again(recipe: Recipe, cls: type[Operator], file: File, env: Env) -> Binding:
-    (operator, expressions, references, spans), said = recipe.binding, recipe.given.expressions
+    operator, expressions, references, spans = recipe.binding
+    first = said = recipe.given.expressions
     values = vars(operator).copy()
-    other: dict[str, ex.Expr] = {}
     for argument, value in recipe.open:
         name, low = argument.name, argument.minimum
         found, expression = (None, env.express(value)) if argument.type in _NAMED else evaluate_said(value, env)
@@ -101,10 +101,10 @@ def _bound_again(recipe: Recipe, cls: type[Operator], file: File, env: Env) -> B
             found = _Values(cls, env, file.grids).convert(argument, value)
         values[name] = found
         if expression is not said[name]:
-            other[name] = expression
-    if other:
-        expressions = tuple({**said, **other}.items())
-    return cls.of(values), expressions, references, spans
+            said = {**said, name: expression}
+    if said is not first:
+        expressions = tuple(said.items())
+    return operator_of(cls, values), expressions, references, spans
 
 
 def check_arguments(cls: type[Operator], file: File, arguments: Iterable[t.Argument]) -> None:
@@ -184,8 +184,7 @@ class _Values:
         if argument.type == "grid":
             return self.grid(value)
         if argument.type == "word":
-            bound = self.env.names.get(value.id) if isinstance(value, ex.Name) else None
-            if isinstance(value, ex.Name) and (bound is None or not isinstance(bound.value, str)):
+            if isinstance(value, ex.Name) and not isinstance(self.env.names.get(value.id), str):
                 return value.id  # `along width` means the axis, also where a parameter is called width
             found = evaluate(value, self.env)
             if not isinstance(found, str):
@@ -228,9 +227,9 @@ class _Values:
 
     def grid(self, value: ex.Expr) -> Constant:
         word = value.id if isinstance(value, ex.Name) else ""
-        bound = self.env.names.get(word)
-        if bound is not None and isinstance(bound.value, str):
-            word = bound.value
+        held = self.env.names.get(word)
+        if isinstance(held, str):
+            word = held
         if word not in self.grids:
             problem = f"no map `{word}`" if word else "a map's name is needed"
             fail("A0204", problem, value.span, did_you_mean(word, self.grids), word=word or None)

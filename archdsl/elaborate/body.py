@@ -39,7 +39,7 @@ class BodyBuilder(Builder):
             if self.stopped:
                 break
             try:
-                if isinstance(statement, t.Claim):
+                if type(statement) is t.Claim:
                     self._close(statement, closing and statement is statements[-1])
                     continue
                 made, x = self._statement(statement, x)
@@ -84,10 +84,10 @@ class BodyBuilder(Builder):
         session.depth += 1
         session.reached[id(inline)] = inline
         try:
-            if isinstance(inline, t.Chain):
-                return self._chain(inline, x)
             if isinstance(inline, t.Block):
                 return self.statements(inline.statements, x)
+            if isinstance(inline, t.Chain):
+                return self._chain(inline, x)
             if isinstance(inline, t.Level):
                 return self._level(inline.label, inline.body, inline.span, x)
             return compound(self, inline, x)

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from .. import expr as ex
 from ..diagnostics import Edit, did_you_mean, fail
-from ..ir.evaluate import Bound, Env, ValueArgument, describe
+from ..ir.evaluate import Env, Held, ValueArgument, describe
 from ..ir.operator import find_operator, operators
 from ..ops import PLANNED, synonym_of
 from ..records import maker
@@ -31,10 +31,10 @@ def call(b: Builder, call: t.Call, label: ex.Path | None, x: int) -> Made:
         made = _qualified(b, site) if "." in word else _plain(b, site)
         if made is not None:
             return made
-        bound = b.env.names.get(word)
-        if bound is None or not isinstance(bound.value, str):
+        held = b.env.names.get(word)
+        if not isinstance(held, str):
             break
-        word = bound.value
+        word = held
     return unknown_word(b.file.spec, b.env, call, word)
 
 
@@ -75,9 +75,9 @@ def _plain(b: Builder, site: Site) -> Made | None:
 
 def unknown_word(spec: Spec, env: Env, call: t.Call, name: str) -> NoReturn:
     """Refuse a call of what is neither a layer nor anything the file defines."""
-    span, bound = call.word_span, env.names.get(name)
-    if bound is not None:
-        _holds_no_word(call, name, bound)
+    span = call.word_span
+    if name in env.names:
+        _holds_no_word(call, name, env.names[name])
     if name in PLANNED:
         fail("A0902", f"`{name}` is a word of the language that is not built yet", span)
     _two_words(call)
@@ -111,7 +111,7 @@ def _two_words(call: t.Call) -> None:
         fail("A0201", f"no layer or module `{call.word} {second}`", call.word_span.to(end), f"the word is `{meant}`")
 
 
-def _holds_no_word(call: t.Call, name: str, bound: Bound) -> NoReturn:
-    if isinstance(bound.value, ValueArgument):
+def _holds_no_word(call: t.Call, name: str, held: Held) -> NoReturn:
+    if isinstance(held, ValueArgument):
         fail("A0201", f"`{name}` is a value of the network, no layer", call.word_span, f"write `@{name}`")
-    fail("A0201", f"`{name}` holds {describe(bound.value)}, no layer or module", call.word_span)
+    fail("A0201", f"`{name}` holds {describe(held)}, no layer or module", call.word_span)

@@ -9,7 +9,7 @@ from .. import expr as ex
 from ..diagnostics import Span, did_you_mean, fail
 from ..ir import dims
 from ..ir.dims import Dim
-from ..ir.evaluate import Bound, Env, evaluate_dim
+from ..ir.evaluate import Env, Held, evaluate_dim
 from ..ir.shapes import RANKS, Constant, Kind, Shape
 from ..spec import Spec
 from ..syntax import tree as t
@@ -40,7 +40,7 @@ def input_shapes(file: File, at: Mapping[str, int] | None = None) -> dict[str, S
     return found
 
 
-def known_sizes(file: File, at: Mapping[str, int]) -> dict[str, Bound]:
+def known_sizes(file: File, at: Mapping[str, int]) -> Mapping[str, Held]:
     """The values given to symbols as names; refuses what is no symbol of an input."""
     symbols = {s for shape in input_shapes(file).values() for dim in shape.dims for s in dims.symbols(dim)}
     for name in at:
@@ -49,20 +49,20 @@ def known_sizes(file: File, at: Mapping[str, int]) -> dict[str, Bound]:
                 f"its symbols are {', '.join(sorted(symbols))}" if symbols else "its sizes are numbers"
             )
             fail("A0205", f"no input has a size called `{name}`", None, known)
-    return {name: Bound(value) for name, value in at.items()}
+    return at
 
 
-def symbols_of(file: File, shapes: Iterable[Shape]) -> dict[str, Bound]:
+def symbols_of(file: File, shapes: Iterable[Shape]) -> dict[str, Held]:
     """The symbols of some shapes as names, where a parameter does not have that name."""
-    names: dict[str, Bound] = {}
+    names: dict[str, Held] = {}
     for shape in shapes:
         for dim in shape.dims:
-            names.update({s: Bound(dims.symbol(s)) for s in sorted(dims.symbols(dim)) if s not in file.scope.names})
+            names.update({s: dims.symbol(s) for s in sorted(dims.symbols(dim)) if s not in file.scope.names})
     return names
 
 
 def _entry_dim(expr: ex.Expr, env: Env) -> Dim:
-    unknown = {n: Bound(dims.symbol(n)) for n in sorted(ex.names_in(expr)) if n not in env.names}
+    unknown = {n: dims.symbol(n) for n in sorted(ex.names_in(expr)) if n not in env.names}
     found = evaluate_dim(expr, env.with_names(unknown))
     if dims.compare(found, 1, "<"):
         fail("A0305", f"a size is at least 1, this is {dims.show(found)}", expr.span)
@@ -81,7 +81,7 @@ def _refuse_rank(kind: Kind, rank: int, span: Span) -> NoReturn:
     fail("A0402", f"{what} {many} size{'' if many == '1' else 's'}, here are {rank}", span, f"such as `{example}`")
 
 
-def bind_sizes(signature: t.Signature, shape: Shape, given: Mapping[str, Bound], file: File) -> dict[str, Constant]:
+def bind_sizes(signature: t.Signature, shape: Shape, given: Mapping[str, Held], file: File) -> dict[str, Constant]:
     """`on CxHxW`: names for the entry's sizes; what is known already is checked."""
     if signature.entry is None:
         return {}
@@ -92,7 +92,7 @@ def bind_sizes(signature: t.Signature, shape: Shape, given: Mapping[str, Bound],
         fail("A0412", problem, signature.span)
     found: dict[str, Constant] = {}
     for expr, dim in zip(signature.entry, shape.dims, strict=True):
-        env = file.env().with_names({**given, **{n: Bound(v) for n, v in found.items()}})
+        env = file.env().with_names({**given, **found})
         if isinstance(expr, ex.Name) and expr.id not in env.names:
             found[expr.id] = dim
             continue

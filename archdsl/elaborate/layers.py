@@ -17,12 +17,13 @@ from .references import look, tie_problem, tied
 
 _layer = constructor(g.Layer)
 Ties = dict[str, tuple[tuple[str, ...], Tensor]]
+_NO_TIES: Ties = {}
 
 
 def layer(b: Builder, call: t.Call, cls: type[Operator], label: ex.Path | None, x: int) -> Made:
     """One operator applied."""
     operator, expressions, references, spans = bind_operator(cls, b.file, b.env, call.arguments, call.word_span)
-    nodes, inputs, ties = _references(b, cls, references, x) if references else ([], (x,), {})
+    nodes, inputs, ties = _references(b, cls, references, x) if references else ([], (x,), _NO_TIES)
     if cls.word == "identity" and label is None:
         return nodes, x
     y = b.applied(operator, inputs, call.word_span, spans)

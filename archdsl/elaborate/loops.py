@@ -9,17 +9,16 @@ from typing import Literal, NoReturn, TypeAlias
 from .. import expr as ex
 from ..diagnostics import Label, Span, did_you_mean, fail
 from ..ir import graph as g
-from ..ir.evaluate import Bound, Env, describe, evaluate
+from ..ir.evaluate import Env, describe, evaluate
 from ..ir.lookup import parts
 from ..ir.shapes import Constant, Size
-from ..records import constructor, dataclass, maker
+from ..records import constructor, dataclass
 from ..spec import Table
 from ..syntax import tree as t
 from .builder import Builder, Made, Make
 from .labels import Labels
 from .parameters import fingerprint, switches
 
-_bound = maker(Bound)
 _run = constructor(g.Run)
 Values: TypeAlias = tuple[tuple[str, Constant], ...]
 
@@ -44,15 +43,16 @@ class Iterations:
     def of(self, name: str) -> Callable[[int], Constant]:
         """What a name of the loop is, iteration by iteration."""
         if name == "index":
-            return int
+            return lambda index: index
         if name in ("first", "last"):
-            return (0 if name == "first" else self.count - 1).__eq__
+            edge = 0 if name == "first" else self.count - 1
+            return lambda index: index == edge
         assert self.at is not None
         return self.at(name)
 
-    def names(self, index: int) -> dict[str, Bound]:
+    def names(self, index: int) -> dict[str, Constant]:
         """All that an iteration sees of the loop."""
-        return {name: _bound((self.of(name)(index), None)) for name in (*self.own, "index", "first", "last")}
+        return {name: self.of(name)(index) for name in (*self.own, "index", "first", "last")}
 
     def said(self, index: int) -> str:
         """Which iteration it is, for messages."""
@@ -74,7 +74,7 @@ def _list(b: Builder, head: t.For) -> Iterations:
         fail("A0306", f"`for` goes over a list or a range, this is {describe(items)}", head.start.span)
 
     over = b.env.express(head.start)
-    return Iterations("list", variable, over, len(items), (variable,), lambda _: items.__getitem__)
+    return Iterations("list", variable, over, len(items), (variable,), lambda _: lambda index: items[index])
 
 
 def _range(b: Builder, head: t.For, end: ex.Expr) -> Iterations:
@@ -83,9 +83,7 @@ def _range(b: Builder, head: t.For, end: ex.Expr) -> Iterations:
     count = max(0, (stop - start) * step + 1)
 
     over = b.env.express(head.start)
-    return Iterations(
-        "range", variable, over, count, (variable,), lambda _: range(start, start + step * count, step).__getitem__
-    )
+    return Iterations("range", variable, over, count, (variable,), lambda _: lambda index: start + step * index)
 
 
 def _whole(b: Builder, expr: ex.Expr) -> int:
@@ -97,16 +95,16 @@ def _whole(b: Builder, expr: ex.Expr) -> int:
 
 def _rows(b: Builder, head: t.ForRows) -> Iterations:
     name, tables = head.table, b.file.spec.tables
-    bound = b.env.names.get(name)
-    if bound is not None and isinstance(bound.value, str):
-        name = bound.value
+    held = b.env.names.get(name)
+    if isinstance(held, str):
+        name = held
     if name not in tables:
         refuse_table(name, head.table_span, tables)
     table, cell = tables[name], b.file.parameters.cell
     _check_no_claims(b, table)
     rows = [{c.name: cell(v) for c, v in zip(table.columns, row, strict=True) if not c.claim} for row in table.rows]
     over, own = ex.Name(head.table, head.table_span), tuple(c.name for c in table.columns if not c.claim)
-    return Iterations("rows", None, over, len(rows), own, lambda name: [row[name] for row in rows].__getitem__)
+    return Iterations("rows", None, over, len(rows), own, lambda name: lambda index: rows[index][name])
 
 
 def refuse_table(name: str, span: Span, tables: Iterable[str]) -> NoReturn:
@@ -178,7 +176,8 @@ class _Unroller:
         b, loop, found = self.b, self.loop, self.found
         seen: set[int] = set()
         b.looked = set()
-        names = {**env.names, **loop.names(0)} if loop.count else {}  # what no iteration mentions stays as it is
+        first = loop.names(0) if loop.count else {}  # what no iteration mentions stays as it is
+        names, said = {**env.names, **first}, env.said_beside(first)
         while self.index < loop.count and not b.stopped:
             index = self.index
             values = tuple([(name, read(index)) for name, read in self.reads])
@@ -190,8 +189,8 @@ class _Unroller:
                 continue
             names = names.copy()
             for name, value in values:
-                names[name] = _bound((value, None))
-            b.env = Env(names, env.words)
+                names[name] = value
+            b.env = Env(names, env.words, said)
             if self.numbered:
                 b.labels = Labels(labels, (*labels.path, str(index)))
             targets = b.labels.targets

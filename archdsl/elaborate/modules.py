@@ -10,7 +10,7 @@ from .. import expr as ex
 from .. import limits
 from ..diagnostics import Span, did_you_mean, fail
 from ..ir import graph as g
-from ..ir.evaluate import Bound, Env, ValueArgument, evaluate
+from ..ir.evaluate import Env, Held, ValueArgument, evaluate
 from ..ir.operator import find_operator
 from ..ir.shapes import Constant, Shape
 from ..ops import synonym_of
@@ -36,7 +36,7 @@ def splice(b: Builder, site: Site, definition: Definition) -> Made:
         fail("A0605", f"def `{signature.name}` contains itself", call.word_span)
     b.session.count_nodes(call.span)
     limits.check("calls", len(b.session.calls) + len(b.defs) + 1, call.word_span)
-    env = b.file.env().with_names(_def_names(b, call, signature, site.x))
+    env = b.file.env().with_names(*_def_names(b, call, signature, site.x))
 
     def make(y: int) -> Made:
         with b.within(env=env, labels=Labels(None, b.labels.path), defs=(*b.defs, definition)):
@@ -45,42 +45,44 @@ def splice(b: Builder, site: Site, definition: Definition) -> Made:
     return make(site.x) if site.label is None else b.named_level(site.label, call.span, site.x, make)
 
 
-def _def_names(b: Builder, call: t.Call, signature: t.Signature, x: int) -> dict[str, Bound]:
+def _def_names(b: Builder, call: t.Call, signature: t.Signature, x: int) -> tuple[dict[str, Held], dict[str, ex.Expr]]:
+    """What the names of a def stand for, and how they are said where it is called."""
     given = bind_formals(signature.name, signature.formals, call.arguments, b.env, call.word_span)
-    names: dict[str, Bound] = {}
+    names: dict[str, Held] = {}
+    said: dict[str, ex.Expr] = {}
     for formal in signature.formals:
         if formal.name in given:
-            names[formal.name] = _passed(b, given[formal.name])
+            held, expression = _passed(b, given[formal.name])
         else:
             assert formal.default is not None
-            inner = b.file.env().with_names(names)
-            names[formal.name] = Bound(evaluate(formal.default, inner), inner.express(formal.default))
+            inner = b.file.env().with_names(names, said)
+            held, expression = evaluate(formal.default, inner), inner.express(formal.default)
+        names[formal.name] = held
+        if expression is not None:
+            said[formal.name] = expression
     shape = b.shapes[x]
     if shape is not None:
         sizes = bind_sizes(signature, shape, names, b.file)
-        names |= {n: Bound(v, _literal(v)) for n, v in sizes.items()}
-    return names
+        names |= sizes
+        said |= {n: ex.Number(Fraction(v)) for n, v in sizes.items() if isinstance(v, int)}
+    return names, said
 
 
-def _literal(value: Constant) -> ex.Expr | None:
-    return ex.Number(Fraction(value)) if isinstance(value, int) else None
-
-
-def _passed(b: Builder, value: ex.Expr) -> Bound:
-    """An argument on its way into a def or module."""
+def _passed(b: Builder, value: ex.Expr) -> tuple[Held, ex.Expr | None]:
+    """An argument on its way into a def or module, and how it is said here."""
     if isinstance(value, ex.Ref) and value.tap:
         nodes, number = look(b, value)
         if nodes:
             problem = "a value inside a level as an argument is not built yet: name it first, `z: @...`"
             fail("A0903", problem, value.span)
-        return Bound(ValueArgument(number))
+        return ValueArgument(number), None
     if isinstance(value, ex.Name):
-        bound = b.env.names.get(value.id)
-        if bound is not None and isinstance(bound.value, ValueArgument):
-            return bound
-        if bound is None and b.file.words(value.id):
-            return Bound(value.id, value)
-    return Bound(evaluate(value, b.env), b.env.express(value))
+        held = b.env.names.get(value.id)
+        if isinstance(held, ValueArgument):
+            return held, None
+        if value.id not in b.env.names and b.file.words(value.id):
+            return value.id, value
+    return evaluate(value, b.env), b.env.express(value)
 
 
 # ---- modules --------------------------------------------------------------------------------------------------------
@@ -94,12 +96,12 @@ def invoke(b: Builder, site: Site, file: File, definition: Definition) -> Made:
     values: list[tuple[str, int]] = []
     expressions: list[tuple[str, ex.Expr]] = []
     for name, value in given.items():
-        bound = _passed(b, value)
-        if isinstance(bound.value, ValueArgument):
-            values.append((name, bound.value.value))
+        held, expression = _passed(b, value)
+        if isinstance(held, ValueArgument):
+            values.append((name, held.value))
         else:
-            arguments[name] = bound.value
-            expressions.append((name, bound.expression or value))
+            arguments[name] = held
+            expressions.append((name, expression or value))
     inputs = (site.x, *(v for _, v in values))
     shapes = b.known(inputs)
     b.session.count_nodes(call.span)

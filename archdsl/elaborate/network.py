@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from ..diagnostics import Diagnostic, Label, Span, SpecError, fail
 from ..ir import dims
-from ..ir.evaluate import Bound, ValueArgument, evaluate, evaluate_dim
+from ..ir.evaluate import Held, ValueArgument, evaluate, evaluate_dim
 from ..ir.graph import Claim, Dialect, Instance, Network
 from ..ir.operator import find_operator
 from ..ir.shapes import Constant, Shape
@@ -110,16 +110,15 @@ class Elaborator(Session):
         builder = BodyBuilder(self, file, file.env())
         entry = builder.new_value(given.entry)
         values = {name: builder.new_value(shape) for name, shape in given.values}
-        names: dict[str, Bound] = {n: Bound(v) for n, v in given.arguments.items()}
-        names |= {n: Bound(ValueArgument(v)) for n, v in values.items()}
+        names: dict[str, Held] = {**given.arguments, **{n: ValueArgument(v) for n, v in values.items()}}
         sizes = bind_sizes(signature, given.entry, names, file)
-        names |= {n: Bound(v) for n, v in sizes.items()}
+        names |= sizes
         arguments = dict(given.arguments)
         for formal in signature.formals:
             if formal.name not in names:
                 assert formal.default is not None
                 arguments[formal.name] = evaluate(formal.default, file.env().with_names(names))
-                names[formal.name] = Bound(arguments[formal.name])
+                names[formal.name] = arguments[formal.name]
         builder.env = file.env().with_names(names)
         body, output = builder.block(definition.body, entry)
         self._check_result(signature, builder, output)

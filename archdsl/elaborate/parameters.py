@@ -7,7 +7,7 @@ from typing import NoReturn, cast
 
 from .. import expr as ex
 from ..diagnostics import Span, did_you_mean, fail
-from ..ir.evaluate import Bound, Env, describe, evaluate
+from ..ir.evaluate import Env, describe, evaluate
 from ..ir.shapes import Constant, Size
 from ..spec import Cell, Spec, Table
 
@@ -74,8 +74,7 @@ class Parameters:
             fail("A0609", f"parameter `{self._open[-1]}` depends on itself", cell.span)
         for name in sorted(names & later):
             fail("A0609", f"`{name}` is defined later: a parameter follows from earlier ones", cell.span)
-        bound = {n: Bound(self.value(n)) for n in names}
-        return evaluate(cell.value, Env(bound, lambda _: False))
+        return evaluate(cell.value, Env({n: self.value(n) for n in names}, lambda _: False))
 
     def row(self, table: Table) -> tuple[Cell, ...]:
         """The row of a switch that its head chooses."""

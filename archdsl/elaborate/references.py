@@ -58,10 +58,10 @@ def _looked_up(b: Builder, ref: ex.Ref) -> Made:
 
 def _argument(b: Builder, segments: tuple[str, ...]) -> int | None:
     """The value that a parameter of this name holds, unless a label has the name."""
-    bound = b.env.names.get(segments[0])
-    if bound is None or not isinstance(bound.value, ValueArgument) or len(segments) > 1:
+    held = b.env.names.get(segments[0])
+    if not isinstance(held, ValueArgument) or len(segments) > 1:
         return None
-    return bound.value.value if b.labels.find(segments) is None else None
+    return held.value if b.labels.find(segments) is None else None
 
 
 def again(b: Builder, again: t.Again, label: ex.Path | None, x: int) -> Made:

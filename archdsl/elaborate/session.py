@@ -7,6 +7,7 @@ know who builds them.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
 from functools import cache, partial
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from .. import limits
 from ..diagnostics import Collector, Diagnostic, Label, Span, SpecError, did_you_mean, fail
-from ..ir.evaluate import Bound, Env
+from ..ir.evaluate import Env, Held
 from ..ir.graph import Init, Instance, Scope
 from ..ir.operator import Operator, find_operator, operators
 from ..ir.shapes import Constant, Grid, Shape
@@ -46,7 +47,8 @@ class File:
     parameters: Parameters
     grids: dict[str, Grid]
     memo: dict[object, Instance] = field(default_factory=dict[object, Instance])
-    recipes: dict[object, Recipe] = field(default_factory=dict[object, "Recipe"])
+    recipes: dict[type[Operator], dict[int, Recipe]] = field(default_factory=lambda: defaultdict(dict))
+    """How calls of each operator were bound, by the ids of their arguments."""
     layers: dict[str, type[Operator]] = field(default_factory=dict[str, type[Operator]])
     """The words that have been seen to be layers here: the file defines and uses nothing of their name."""
     _env: Env | None = None
@@ -58,7 +60,7 @@ class File:
     def env(self) -> Env:
         """The names every body of the file sees: its parameters."""
         if self._env is None:
-            self._env = Env({n: Bound(v) for n, v in self.scope.names.items()}, partial(knows_word, self.spec))
+            self._env = Env(self.scope.names, partial(knows_word, self.spec))
         return self._env
 
 
@@ -100,7 +102,7 @@ class Session(ABC):
         self.side_outputs: list[str] = []
         """The labels of the network's further outputs, as far as they are made."""
         self.outputs: tuple[str, ...] = ()
-        self.sizes: Mapping[str, Bound] = {}
+        self.sizes: Mapping[str, Held] = {}
         self._files: dict[object, File] = {}
 
     @abstractmethod
@@ -136,7 +138,7 @@ class Session(ABC):
     def _initial(self, spec: Spec, names: Mapping[str, Constant]) -> tuple[Init, ...]:
         from .inits import initial_rows
 
-        env = Env({n: Bound(v) for n, v in names.items()}, lambda word: knows_word(spec, word))
+        env = Env(names, lambda word: knows_word(spec, word))
         return initial_rows(spec, env, self.take)
 
     # -- diagnostics

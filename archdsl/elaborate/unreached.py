@@ -13,7 +13,7 @@ from typing import cast
 
 from .. import expr as ex
 from ..diagnostics import Collector, Span, SpecError, did_you_mean, fail
-from ..ir.evaluate import Bound, Env, check_names
+from ..ir.evaluate import Env, Held, check_names
 from ..ir.operator import Argument, Operator, find_operator
 from ..ir.shapes import Constant, Grid
 from ..spec import Cell, Spec
@@ -27,7 +27,7 @@ from .modules import file_and_module
 from .parameters import Parameters, parse_override, switches
 from .session import knows_word
 
-_SOME = Bound("")
+_SOME = ""
 """What a name stands for whose value is not known."""
 _COUNTERS = ("index", "first", "last")
 
@@ -42,7 +42,7 @@ def check_unreached(spec: Spec, library: Library, reached: Mapping[int, object],
         labels = [*(spec.inputs or ("input",)), *_labels(spec.layers)]
         _Walk(spec, library, reached, collector, labels).visit(spec.layers, inside)
     for definition in spec.definitions.values():
-        signature, known = definition.signature, dict[str, Bound]()
+        signature, known = definition.signature, dict[str, Held]()
         walk = _Walk(spec, library, reached, collector, [f.name for f in signature.formals])
         for formal in signature.formals:
             if formal.default is not None:
@@ -56,9 +56,9 @@ def check_unreached(spec: Spec, library: Library, reached: Mapping[int, object],
         walk.visit(definition.body, inside)
 
 
-def _bound(cell: Cell | None) -> Bound:
+def _bound(cell: Cell | None) -> Held:
     """A parameter whose value is a word stands for one."""
-    return _SOME if cell is None or isinstance(cell.value, ex.Name) else Bound(0)
+    return _SOME if cell is None or isinstance(cell.value, ex.Name) else 0
 
 
 def _sizes(dim: ex.Expr) -> Iterator[str]:

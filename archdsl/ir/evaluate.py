@@ -6,7 +6,8 @@ import math
 import operator
 from collections.abc import Callable, Container, Mapping
 from fractions import Fraction
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import TypeAlias
 
 from .. import expr as ex
 from .. import limits
@@ -26,46 +27,50 @@ class ValueArgument:
     value: int
 
 
-class Bound(NamedTuple):
-    """What a name stands for here, and how to say it in the words of the enclosing definition (None: by its name)."""
-
-    value: Constant | ValueArgument
-    expression: ex.Expr | None = None
+Held: TypeAlias = Constant | ValueArgument
+"""What a name stands for."""
+NAMED_SO: Mapping[str, ex.Expr] = MappingProxyType({})
+"""All names are said as they are."""
 
 
 class Env:
-    """The names that an expression may mention; `words` are names of layers, modules, tables and maps."""
+    """The names that an expression may mention; `words` are names of layers, modules, tables and maps.
 
-    __slots__ = ("names", "words")
+    `said` is how to say some names in the words of the enclosing definition, where the others go by themselves.
+    """
 
-    def __init__(self, names: Mapping[str, Bound], words: Callable[[str], bool]) -> None:
+    __slots__ = ("names", "said", "words")
+
+    def __init__(
+        self, names: Mapping[str, Held], words: Callable[[str], bool], said: Mapping[str, ex.Expr] = NAMED_SO
+    ) -> None:
         self.names = names
         self.words = words
+        self.said = said
 
-    def with_names(self, names: Mapping[str, Bound]) -> Env:
-        return Env({**self.names, **names}, self.words) if names else self
+    def with_names(self, names: Mapping[str, Held], said: Mapping[str, ex.Expr] = NAMED_SO) -> Env:
+        """With more names; what one of these hides is not said any more."""
+        return Env({**self.names, **names}, self.words, {**self.said_beside(names), **said}) if names else self
+
+    def said_beside(self, names: Container[str]) -> Mapping[str, ex.Expr]:
+        """How names are said where some others hide theirs."""
+        return {name: expr for name, expr in self.said.items() if name not in names}
 
     def naming_words(self) -> list[str]:
         """The names that stand for a word, such as a layer's."""
-        return [name for name, bound in self.names.items() if isinstance(bound.value, str)]
+        return [name for name, value in self.names.items() if isinstance(value, str)]
 
     def naming_values(self) -> list[str]:
         """The names that stand for a value of the network."""
-        return [name for name, bound in self.names.items() if isinstance(bound.value, ValueArgument)]
-
-    def constants(self, names: frozenset[str]) -> tuple[tuple[str, object], ...]:
-        """The values of some names, for comparing iterations."""
-        return tuple((n, self.names[n].value) for n in sorted(names) if n in self.names)
+        return [name for name, value in self.names.items() if isinstance(value, ValueArgument)]
 
     def express(self, expr: ex.Expr) -> ex.Expr:
         """`expr` in the words of the enclosing definition."""
         if isinstance(expr, ex.Name):
-            bound = self.names.get(expr.id)
-            return expr if bound is None or bound.expression is None else bound.expression
+            return self.said.get(expr.id, expr)
         if isinstance(expr, (ex.Number, ex.Text)):
             return expr
-        replaced = {n: b.expression for n, b in self.names.items() if b.expression is not None}
-        found = ex.substitute(expr, replaced)
+        found = ex.substitute(expr, self.said)
         if found is not expr and ex.has_more_parts(found, limits.of("parts")):
             limits.refuse("parts", expr.span)
         return found
@@ -81,9 +86,10 @@ def evaluate(expr: ex.Expr, env: Env) -> Constant:
 
 def evaluate_said(expr: ex.Expr, env: Env) -> tuple[Constant, ex.Expr]:
     """The value of an expression, and the expression in the words of the enclosing definition."""
-    bound = env.names.get(expr.id) if isinstance(expr, ex.Name) else None
-    if bound is not None and bound.expression is None and type(bound.value) is int:  # as most are
-        return bound.value, expr
+    if isinstance(expr, ex.Name) and expr.id not in env.said:
+        value = env.names.get(expr.id)
+        if type(value) is int:  # as most are
+            return value, expr
     return evaluate(expr, env), env.express(expr)
 
 
@@ -157,11 +163,11 @@ def _bounded(value: Value, span: Span | None) -> Value:
 
 def _name(expr: ex.Expr, env: Env) -> Constant:
     assert isinstance(expr, ex.Name)
-    bound = env.names.get(expr.id)
-    if bound is not None:
-        if isinstance(bound.value, ValueArgument):
+    if expr.id in env.names:
+        value = env.names[expr.id]
+        if isinstance(value, ValueArgument):
             fail("A0308", f"`{expr.id}` is a value of the network, no number", expr.span, f"write `@{expr.id}`")
-        return bound.value
+        return value
     if expr.id in ("yes", "no"):
         return expr.id == "yes"
     if env.words(expr.id):

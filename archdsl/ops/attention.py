@@ -19,6 +19,7 @@ from ..ir.operator import (
     axes,
     flag,
     operator,
+    operator_of,
     switch,
     value,
 )  # fmt: skip
@@ -186,7 +187,7 @@ class Attention(Operator):
     def named(self, names: Mapping[str, str]) -> Operator | None:
         """With the names of `nn.MultiheadAttention`, unless it attends in tiles."""
         if names.items() <= MULTIHEAD.items() and self.window is None and self.grid is None:
-            return MultiheadAttention.of({a.name: getattr(self, a.name) for a in self.arguments()})
+            return operator_of(MultiheadAttention, vars(self).copy())
         return None
 
     def _distances(self, shape: Shape) -> tuple[Tensor, ...]:

@@ -148,7 +148,7 @@ class Conv(Operator):
         return (weight, _tensor("bias", (self.width,))) if self.bias else (weight,)
 
     def macs(self, inputs: tuple[Shape, ...], output: Shape, tensors: tuple[Tensor, ...]) -> Dim:
-        return tensors[0].count * product(output.dims[1:])
+        return product(tensors[0].shape + output.dims[1:])
 
     def connections(self, inputs: tuple[Shape, ...], output: Shape, macs: Dim) -> Dim:
         return macs + product(output.dims) if self.bias else macs

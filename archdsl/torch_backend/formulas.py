@@ -15,7 +15,7 @@ from fractions import Fraction
 from .. import expr as ex
 from ..diagnostics import Span, SpecError
 from ..ir.dims import Poly, symbols
-from ..ir.evaluate import Bound, Env, evaluate, size_parts
+from ..ir.evaluate import Env, evaluate, size_parts
 from ..ir.graph import Instance, Node
 from ..ir.operator import Refusal
 from ..ir.shapes import Constant, Grid, Listed, Size
@@ -113,7 +113,7 @@ class Lane:
     names: dict[str, Constant]
 
     def env(self) -> Env:
-        return Env({n: Bound(v) for n, v in self.names.items()}, lambda word: not self.size(word))
+        return Env(self.names, lambda word: not self.size(word))
 
     def size(self, word: str) -> tuple[str, ...]:
         """The parts of a word that is a size of known names, such as `sxs`."""

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from .. import expr as ex
 from ..diagnostics import SpecError
-from ..ir.evaluate import Bound, Env, evaluate
+from ..ir.evaluate import Env, evaluate
 from ..ir.graph import Fill, Names
 from ..ir.initial import GAINS, MODES
 from ..ir.shapes import Constant
@@ -85,7 +85,7 @@ def _number(fill: Fill, name: str, value: Constant, names: Names) -> py.Expr:
     written = dict(fill.expressions).get(name)
     if written is None or _is_short(value):
         return _literal(value)
-    env = Env({n: Bound(v) for n, v in names.items()}, lambda _: False)
+    env = Env(names, lambda _: False)
     try:
         code = _computed(written, env)
     except SpecError:
