@@ -7,7 +7,9 @@ import os
 import pytest
 
 os.environ["ARCHDSL_NO_CACHE"] = "1"  # tests of the cache put it where nobody else's is
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of workers that share cores spend their time waiting for each other
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # threads of workers that share cores spend their time waiting for each other
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -14,6 +14,7 @@ from ..ir import graph as g
 from ..ir.names import Namer
 from . import pycode as py
 from .containers import gathered, listed, untyped
+from .folding import ResidualInPlace
 from .formulas import NotEmittedError, UnmergeableError, placed
 from .loops import loop_of
 from .members import first_input, installation, output_name, variable_name
@@ -115,6 +116,7 @@ class ClassWriter(WalkWriter):
             g.Line: self.line,
             g.Choice: self.choice,
             g.Residual: self.residual,
+            ResidualInPlace: self.residual,
             g.Join: self.join,
             g.Repeat: self.repeat,
             g.SideOutput: self.side_output,

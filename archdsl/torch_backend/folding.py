@@ -19,6 +19,7 @@ from ..ir.shapes import Shape
 from ..ops.activation import Elu, Hardsigmoid, Hardswish, LeakyRelu, Mish, Relu, Relu6, Selu, Silu
 from ..ops.formula import slot
 from ..ops.shape import Identity
+from ..records import dataclass
 from . import pycode as py
 from .bodies import nodes
 from .values import count_uses, inside
@@ -30,6 +31,11 @@ _TRAINING = frozenset({"dropout", "droppath"})
 _PARTS = ("body", "arms", "main", "shortcut", "runs")
 _STATISTIC = ".running_var"
 Path = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ResidualInPlace(Residual):
+    """A residual that adds its shortcut to what `f(x)` has made."""
 
 
 class Fold(NamedTuple):
@@ -79,7 +85,7 @@ class _Folder:
         """The layer that does the work of a batch norm, by the identity of the norm's node."""
         self.taken: set[int] = set()
         self.overwriting: set[int] = set()
-        """The activations whose input nothing else reads, by identity."""
+        """The activations and residuals that can be in place, by identity."""
         self.pinned = {name for node in _nodes(network.root) for name in _mentioned(node)}
 
     def outputs(self) -> tuple[str, ...]:
@@ -136,22 +142,28 @@ class _Folder:
                 made[node.output] = None
 
     def overwrite(self, body: Body, uses: Mapping[int, int], new: set[int], pinned: set[str]) -> None:
-        """Note the activations that can be in place: what they read is `new`, not another value seen anew, and theirs alone."""
+        """Note what can be in place: the value it writes over is `new`, not another one seen anew, and read here alone.
+
+        No residual around a linear layer: autocast makes that one short, and would then the sum.
+        """
         for node in body:
             if _first(node) in pinned:
                 continue
-            alone = isinstance(node, Layer) and node.inputs[0] in new and uses[node.inputs[0]] == 1
-            if isinstance(node, Layer) and node.operator.word in _IN_PLACE and alone:
-                self.overwriting.add(id(node))
             for inner in () if isinstance(node, Reuse) else inside(node):
                 self.overwrite(inner, uses, set() if isinstance(node, Repeat) else new, pinned)
             match node:
                 case Layer() if node.operator.word in _NEW and _last(node) not in self.pinned:
+                    written = None
                     new.add(node.output)
-                case Residual(taken=True):
-                    new.add(node.output)
+                case Layer() if node.operator.word in _IN_PLACE:
+                    written = node.inputs[0]
+                case Residual():
+                    written = None if _ends_in_linear(node.main.body) else node.main.output
+                    new.update({node.output} if node.taken else ())
                 case _:
-                    pass
+                    written = None
+            if written in new and uses[written] == 1:
+                self.overwriting.add(id(node))
 
     # -- the new nodes
 
@@ -163,6 +175,8 @@ class _Folder:
             return self.layer(node)
         if isinstance(node, Invoke):
             return replace(node, instance=self.instance(node.instance))
+        if isinstance(node, Residual) and id(node) in self.overwriting:
+            return _as(ResidualInPlace, self.part(node))
         return self.part(node)
 
     def part(self, part: Any) -> Any:
@@ -185,11 +199,15 @@ class _Folder:
         if id(layer) in self.taken:
             return replace(layer, operator=replace(operator, bias=True))
         if id(layer) in self.overwriting:
-            arguments = {argument.name: getattr(operator, argument.name) for argument in fields(operator)}
-            return replace(layer, operator=_IN_PLACE[operator.word](**arguments))
+            return replace(layer, operator=_as(_IN_PLACE[operator.word], operator))
         if getattr(operator, "dropout", 0):
             return replace(layer, operator=replace(operator, dropout=0))
         return layer
+
+
+def _ends_in_linear(body: Body) -> bool:
+    last = [node for node in nodes(body) if isinstance(node, Layer)][-1:]
+    return bool(last) and last[0].operator.word == "linear"
 
 
 def _first(node: Node) -> str | None:
@@ -331,6 +349,11 @@ class _InPlace(Operator):
     def torch(self, *inputs: Shape) -> TorchForm:
         form = super().torch(*inputs)
         return replace(form, module=_overwriting(form.module), function=_overwriting(form.function))
+
+
+def _as(kind: type[Any], other: Any) -> Any:
+    """The same of another class."""
+    return kind(**{part.name: getattr(other, part.name) for part in fields(other)})
 
 
 def _overwriting(call: TorchCall | None) -> TorchCall | None:

@@ -11,6 +11,7 @@ from ..ir.lookup import arms
 from ..ir.names import Namer
 from ..ir.operator import TorchForm
 from . import pycode as py
+from .folding import ResidualInPlace
 from .formulas import UnmergeableError, literal
 from .layers import LayerWriter
 from .values import Value
@@ -48,9 +49,7 @@ class JoinWriter(LayerWriter):
 
     def add(self, mains: Mapping[int, int], shortcuts: Mapping[int, int], nodes: Mapping[int, g.Residual]) -> None:
         y, other = self.get(mains), self.get(shortcuts)
-        code = py.Bin("+", self.read(y), self.read(other))
-        if other.variable is not None:
-            code = py.Bin("+", code.right, code.left)
+        code = _sum(self.read(y), self.read(other), nodes, other.variable is not None)
         reads, depth = y.reads | other.reads, 1 + max(y.depth, other.depth)
         self.give({n: r.output for n, r in nodes.items()}, dict(nodes), code, y.features, depth, reads)
 
@@ -68,7 +67,7 @@ class JoinWriter(LayerWriter):
         y = self.get({n: r.main.output for n, r in residuals.items()})
         x.uses += 1
         self.settle(y)
-        summed = py.Bin("+", self.read(x), y.code)
+        summed = _sum(y.code, self.read(x), taken, True)
         x.uses -= 1
         code = py.IfExp(py.Name(f"self.{flag}"), summed, self.read(y))
         vids = {n: r.output for n, r in residuals.items()}
@@ -172,6 +171,13 @@ def _only_line(bodies: Mapping[int, g.Body]) -> g.Node | None:
     """The line that a body consists of, in the first lane."""
     body = next(iter(bodies.values()))
     return body[0] if len(body) == 1 else None
+
+
+def _sum(main: py.Expr, other: py.Expr, nodes: Mapping[int, g.Residual], other_first: bool) -> py.Expr:
+    """What a residual gives; its shortcut is first where it is a variable, and no second array is made of a form for inference."""
+    if all(isinstance(node, ResidualInPlace) for node in nodes.values()):
+        return py.Call(py.Attr(main, "add_"), (other,))
+    return py.Bin("+", other, main) if other_first else py.Bin("+", main, other)
 
 
 def _shortcut(residual: g.Residual) -> g.Arm:
