@@ -2,7 +2,7 @@
 
 The standard `dataclass` compiles six functions a class, which takes most of the time that importing a module of data does.
 This one gives the same classes - fields, equality, hash, representation, errors - with functions that all classes share,
-and compiles only `__init__`, when the first object is made. To type checkers it is the standard one.
+and compiles only `__init__`, when a class has made some objects. To type checkers it is the standard one.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ else:
 
 _ABSENT = object()
 _FEW = 3
+_RARE = 20
+"""How many objects of a class are made before compiling its `__init__` is worth while."""
 _become = object.__dict__["__class__"].__set__
 
 
@@ -108,14 +110,41 @@ def _restore(self: Any, state: list[Any]) -> None:
 def _first_init(
     cls: type, fields: tuple[dataclasses.Field[Any], ...], frozen: bool, slots: bool
 ) -> Callable[..., None]:
-    """An `__init__` that puts the compiled one in its place."""
+    """An `__init__` for the first objects, and for wrong arguments, that then puts the compiled one in its place."""
+    plain = tuple(field.name for field in fields if field.init and not field.kw_only)
+    made = 0
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
-        if vars(cls)["__init__"] is __init__:
-            type.__setattr__(cls, "__init__", _compiled_init(cls, fields, frozen, slots))
-        vars(cls)["__init__"](self, *args, **kwargs)
+        nonlocal made
+        made += 1
+        given = dict(zip(plain, args, strict=False)) | kwargs
+        if made > _RARE or len(given) != len(args) + len(kwargs) or not _filled(self, fields, given):
+            if vars(cls)["__init__"] is __init__:
+                type.__setattr__(cls, "__init__", _compiled_init(cls, fields, frozen, slots))
+            vars(cls)["__init__"](self, *args, **kwargs)
+        elif hasattr(cls, "__post_init__"):
+            self.__post_init__()
 
     return __init__
+
+
+def _filled(record: Any, fields: tuple[dataclasses.Field[Any], ...], given: dict[str, Any]) -> bool:
+    """Set the fields of an object; False if one is missing or a value belongs to none."""
+    used = 0
+    for field in fields:
+        if field.init and field.name in given:
+            used += 1
+            value = given[field.name]
+        elif field.default is not dataclasses.MISSING:
+            value = field.default
+        elif field.default_factory is not dataclasses.MISSING:
+            value = field.default_factory()
+        elif field.init:
+            return False
+        else:
+            continue  # `__post_init__` sets it
+        object.__setattr__(record, field.name, value)
+    return used == len(given)
 
 
 def _compiled_init(

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from archdsl import records
 from archdsl.records import constructor, maker
 from archdsl.records import dataclass as ours
 
@@ -41,8 +42,11 @@ def outcome(action: object) -> object:
         return type(error), str(error).replace("test_records.", "")
 
 
+@pytest.mark.parametrize("rare", [0, 20])
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_the_same_to_everyone(options: dict[str, bool]) -> None:
+def test_the_same_to_everyone(options: dict[str, bool], rare: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before their `__init__` is compiled, and after."""
+    monkeypatch.setattr(records, "_RARE", rare)
     found: list[list[object]] = []
     for cls in twins(**options):
         a, b, c = cls(1), cls(1, 2, [5], "n"), cls(x=3, note="m")
