@@ -26,7 +26,7 @@ def hoisted(body: g.Body, path: Segments) -> tuple[list[g.Look], g.Body]:
             if isinstance(node, g.Look) and node.path[: len(path)] != path:
                 same[node.output] = outside.setdefault(node.path, node).output
             else:
-                found.append(_mapped(_renumbered(node, same), kept, same))
+                found.append(mapped(_renumbered(node, same), kept, same))
         return tuple(found)
 
     inner = kept(body)
@@ -58,12 +58,12 @@ def moved(body: g.Body, depth: int) -> g.Body:
             node = replace(node, path=node.path[depth:])
         elif isinstance(node, g.Layer) and node.tied:
             node = replace(node, tied=tuple((n, p[depth:]) for n, p in node.tied))
-        return _mapped(node, moved)
+        return mapped(node, moved)
 
     return moved(body)
 
 
-def _mapped(node: g.Node, change: Callable[[g.Body], g.Body], same: Mapping[int, int] | None = None) -> g.Node:
+def mapped(node: g.Node, change: Callable[[g.Body], g.Body], same: Mapping[int, int] | None = None) -> g.Node:
     """A node with the bodies in it changed, and the values it reads under other numbers."""
     same = same or {}
 

@@ -14,8 +14,8 @@ from ..ir import graph as g
 from ..ir.names import Namer
 from . import pycode as py
 from .containers import gathered, listed, untyped
-from .folding import ResidualInPlace
 from .formulas import NotEmittedError, UnmergeableError, placed
+from .in_place import ResidualInPlace
 from .loops import loop_of
 from .members import first_input, installation, output_name, variable_name
 from .pyprint import flat

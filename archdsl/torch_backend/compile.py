@@ -17,6 +17,7 @@ from ..ir.initial import initial
 from ..ir.relabel import relabelled
 from .emitter import emit_source
 from .folding import inference as without_training
+from .in_place import in_place
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -49,7 +50,7 @@ def emit(network: Network, names: str | None = None, inference: bool = False, ch
     folded = without_training(network) if inference else None
     if folded is not None:
         network = folded.network
-    text = emit_source(network, folded, fills, checkpoint_repeats)
+    text = emit_source(in_place(network, inference), folded, fills, checkpoint_repeats)
     if find_spec("torch") is not None:
         from .verify import verify
 

@@ -7,35 +7,25 @@ keeps its key. A batch norm is folded where its layer's values go nowhere else; 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
 from ..diagnostics import Diagnostic, SpecError
 from ..ir.extent import check_places
-from ..ir.graph import Body, Instance, Invoke, Layer, Level, Look, Network, Node, Repeat, Residual, Reuse, SideOutput
+from ..ir.graph import Body, Instance, Invoke, Layer, Level, Look, Network, Node, Repeat, Reuse, SideOutput
 from ..ir.keys import state
-from ..ir.operator import Operator, TorchCall, TorchForm
-from ..ir.shapes import Shape
-from ..ops.activation import Elu, Hardsigmoid, Hardswish, LeakyRelu, Mish, Relu, Relu6, Selu, Silu
-from ..ops.formula import slot
 from ..ops.shape import Identity
-from ..records import dataclass
 from . import pycode as py
 from .bodies import nodes
 from .values import count_uses, inside
 
 HELPERS = ("fold_batch_norms", "without")
-_LAYERS: Mapping[str, tuple[str, ...]] = {"conv": (), "depthwise": (), "linear": (), "sepconv": ("pointwise",)}
+LAYERS: Mapping[str, tuple[str, ...]] = {"conv": (), "depthwise": (), "linear": (), "sepconv": ("pointwise",)}
 """What a batch norm can be taken into, and the member of it that the norm follows."""
 _TRAINING = frozenset({"dropout", "droppath"})
 _PARTS = ("body", "arms", "main", "shortcut", "runs")
 _STATISTIC = ".running_var"
 Path = tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ResidualInPlace(Residual):
-    """A residual that adds its shortcut to what `f(x)` has made."""
 
 
 class Fold(NamedTuple):
@@ -84,13 +74,11 @@ class _Folder:
         self.layers: dict[int, Layer] = {}
         """The layer that does the work of a batch norm, by the identity of the norm's node."""
         self.taken: set[int] = set()
-        self.overwriting: set[int] = set()
-        """The activations and residuals that can be in place, by identity."""
-        self.pinned = {name for node in _nodes(network.root) for name in _mentioned(node)}
+        self.pinned = {name for node in all_nodes(network.root) for name in mentioned(node)}
 
     def outputs(self) -> tuple[str, ...]:
         """The names of the outputs that are left, if they were named."""
-        sides = [node.name for node in _nodes(self.network.root) if isinstance(node, SideOutput) and node.training]
+        sides = [node.name for node in all_nodes(self.network.root) if isinstance(node, SideOutput) and node.training]
         left = tuple(name for name in self.network.outputs if name not in sides)
         return left if len(left) > 1 else ()
 
@@ -104,7 +92,7 @@ class _Folder:
             paths[id(place.node)] = place.path
             layer = self.layers.get(id(place.node))
             if layer is not None:
-                member = _LAYERS[layer.operator.word]
+                member = LAYERS[layer.operator.word]
                 eps = float(cast("Any", place.node.operator).eps)
                 yield Fold(place.path, (*paths[id(layer)], *member), eps)
 
@@ -114,9 +102,7 @@ class _Folder:
         """The definition without what is for training."""
         if id(instance) not in self.made:
             reused = {node.path[0] for node in nodes(instance.body) if isinstance(node, Reuse)}
-            uses = count_uses(instance)
-            self.find(instance.body, uses, {}, reused)
-            self.overwrite(instance.body, uses, set(), reused)
+            self.find(instance.body, count_uses(instance), {}, reused)
             self.made[id(instance)] = replace(instance, body=self.body(instance.body), claims=())
         return self.made[id(instance)]
 
@@ -126,44 +112,20 @@ class _Folder:
         for node in body:
             if isinstance(node, Reuse) or (isinstance(node, SideOutput) and node.training):
                 continue
-            name = _last(node)
-            if _first(node) in pinned:
+            name = last_name(node)
+            if first_name(node) in pinned:
                 continue
             if isinstance(node, Layer) and not node.tied and name not in self.pinned:
                 before = made.get(node.inputs[0])
                 if node.operator.word == "bn" and before is not None and uses[node.inputs[0]] == 1:
                     self.layers[id(node)] = before
                     self.taken.add(id(before))
-                elif node.operator.word in _LAYERS and getattr(node.operator, "connect", None) is None:
+                elif node.operator.word in LAYERS and getattr(node.operator, "connect", None) is None:
                     made[node.output] = node
             for inner in inside(node):
                 self.find(inner, uses, {} if isinstance(node, Repeat) else made, pinned)
             if isinstance(node, Level | Invoke) and name in self.pinned:
                 made[node.output] = None
-
-    def overwrite(self, body: Body, uses: Mapping[int, int], new: set[int], pinned: set[str]) -> None:
-        """Note what can be in place: the value it writes over is `new`, not another one seen anew, and read here alone.
-
-        No residual around a linear layer: autocast makes that one short, and would then the sum.
-        """
-        for node in body:
-            if _first(node) in pinned:
-                continue
-            for inner in () if isinstance(node, Reuse) else inside(node):
-                self.overwrite(inner, uses, set() if isinstance(node, Repeat) else new, pinned)
-            match node:
-                case Layer() if node.operator.word in _NEW and _last(node) not in self.pinned:
-                    written = None
-                    new.add(node.output)
-                case Layer() if node.operator.word in _IN_PLACE:
-                    written = node.inputs[0]
-                case Residual():
-                    written = None if _ends_in_linear(node.main.body) else node.main.output
-                    new.update({node.output} if node.taken else ())
-                case _:
-                    written = None
-            if written in new and uses[written] == 1:
-                self.overwriting.add(id(node))
 
     # -- the new nodes
 
@@ -175,8 +137,6 @@ class _Folder:
             return self.layer(node)
         if isinstance(node, Invoke):
             return replace(node, instance=self.instance(node.instance))
-        if isinstance(node, Residual) and id(node) in self.overwriting:
-            return _as(ResidualInPlace, self.part(node))
         return self.part(node)
 
     def part(self, part: Any) -> Any:
@@ -198,31 +158,24 @@ class _Folder:
             return replace(layer, operator=_WIRES[operator.word], expressions=())
         if id(layer) in self.taken:
             return replace(layer, operator=replace(operator, bias=True))
-        if id(layer) in self.overwriting:
-            return replace(layer, operator=_as(_IN_PLACE[operator.word], operator))
         if getattr(operator, "dropout", 0):
             return replace(layer, operator=replace(operator, dropout=0))
         return layer
 
 
-def _ends_in_linear(body: Body) -> bool:
-    last = [node for node in nodes(body) if isinstance(node, Layer)][-1:]
-    return bool(last) and last[0].operator.word == "linear"
-
-
-def _first(node: Node) -> str | None:
+def first_name(node: Node) -> str | None:
     """What `again` may call a node: the first segment of its label."""
     return node.label.segments[0] if isinstance(node, Layer | Invoke | Level) and node.label else None
 
 
-def _last(node: Node) -> str | None:
+def last_name(node: Node) -> str | None:
     """What looks may call a node: the last segment of its label; an empty text where it has none."""
     if not isinstance(node, Layer | Invoke | Level):
         return None
     return node.label.segments[-1] if node.label is not None else ""
 
 
-def _mentioned(node: Node) -> Iterator[str]:
+def mentioned(node: Node) -> Iterator[str]:
     """The last segments of what a node refers to; an empty text for a position."""
     if isinstance(node, Look):
         yield "" if node.path[-1].isdecimal() else node.path[-1]
@@ -230,7 +183,7 @@ def _mentioned(node: Node) -> Iterator[str]:
         yield from (path[-1] for _, path in node.tied)
 
 
-def _nodes(root: Instance) -> Iterator[Node]:
+def all_nodes(root: Instance) -> Iterator[Node]:
     """The nodes of every instance, each instance once."""
     waiting, seen = [root], {id(root)}
     while waiting:
@@ -341,28 +294,3 @@ class _NoDropPath(Identity):
 
 
 _WIRES = {wire.word: wire() for wire in (_NoBatchNorm, _NoDropout, _NoDropPath)}
-
-
-class _InPlace(Operator):
-    """An activation that writes over its input."""
-
-    def torch(self, *inputs: Shape) -> TorchForm:
-        form = super().torch(*inputs)
-        return replace(form, module=_overwriting(form.module), function=_overwriting(form.function))
-
-
-def _as(kind: type[Any], other: Any) -> Any:
-    """The same of another class."""
-    return kind(**{part.name: getattr(other, part.name) for part in fields(other)})
-
-
-def _overwriting(call: TorchCall | None) -> TorchCall | None:
-    return call and replace(call, kwargs=(*call.kwargs, ("inplace", slot(True), False)))
-
-
-_IN_PLACE: Mapping[str, type[Operator]] = {
-    kind.word: type(f"_InPlace{kind.__name__}", (_InPlace, kind), {})
-    for kind in (Relu, Relu6, LeakyRelu, Elu, Selu, Silu, Mish, Hardswish, Hardsigmoid)
-}
-_NEW = frozenset({*_LAYERS, "bn"})
-"""What makes a new value of its input; a batch norm that is gone follows the layer that did."""

@@ -11,8 +11,8 @@ from ..ir.lookup import arms
 from ..ir.names import Namer
 from ..ir.operator import TorchForm
 from . import pycode as py
-from .folding import ResidualInPlace
 from .formulas import UnmergeableError, literal
+from .in_place import ResidualInPlace
 from .layers import LayerWriter
 from .values import Value
 from .writer import Nodes, all_of

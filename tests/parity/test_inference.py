@@ -132,31 +132,6 @@ def test_random_networks(seed: int) -> None:
         assert all(a.shape == b.shape and close(a, b) for a, b in zip(wanted, found, strict=True))
 
 
-@pytest.mark.parametrize(
-    ("layers", "places"),
-    [
-        ("conv 3x3, 4 -> bn -> relu -> conv 1x1, 4 -> leakyrelu 0.2", 2),
-        ("bn -> relu -> flatten -> linear 5 -> silu", 2),
-        ("residual: conv 3x3, 4 -> bn\n  hardswish", 2),
-        ("residual: conv 3x3, 4 -> bn -> relu", 1),  # the sum would undo what the relu keeps for a gradient
-        ("flatten\n  residual: linear 256 -> relu", 1),
-        ("flatten\n  residual: linear 256\n  relu", 1),  # autocast makes a linear layer's numbers short
-        ("residual:\n    main: conv 3x3, 4\n    shortcut: conv 1x1, 4", 1),
-        ("residual:\n    main: relu -> conv 3x3, 4", 1),  # the shortcut reads it, too
-        ("conv 3x3, 4\n  residual:\n    main: relu -> conv 3x3, 4", 1),
-        ("c: conv 3x3, 4\n  relu\n  concat:\n    - relu\n    - @c -> sigmoid", 0),
-        ("conv 3x3, 4\n  act: selu\n  conv 3x3, 4\n  again act", 0),
-        ("identity -> relu -> dropout -> relu -> maxpool 2 -> relu", 0),
-        ("conv 3x3, 4 -> [relu -> conv 1x1, 4] x 3 -> relu", 0),  # what a turn gives may be anybody's
-        ("conv 3x3, 4 -> gelu -> conv 3x3, 4 -> tanh", 0),  # torch has none in place
-    ],
-)
-def test_in_place(layers: str, places: int) -> None:
-    """Activations and residuals write over a value that is new and that nothing else reads."""
-    source = compare(archdsl.loads(f"input: 4x8x8\nlayers:\n  {layers}\n"))
-    assert source.count("inplace=True") + source.count(".add_(") == places
-
-
 def test_whole_names() -> None:
     """A batch norm whose name others end with: one that is folded elsewhere, and one that stays."""
     inner = "a: [linear: linear 4 -> bn: bn]\n  b: [relu -> bn: bn]"
