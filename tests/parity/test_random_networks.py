@@ -149,7 +149,7 @@ def test_wrong_multiply_adds_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     from archdsl.ops.conv import Conv
 
     true = Conv.macs
-    assert wrong(monkeypatch, "conv", "macs", lambda s, i, o: true(s, i, o) + 1) == "multiply-adds of conv"
+    assert wrong(monkeypatch, "conv", "macs", lambda s, i, o, t: true(s, i, o, t) + 1) == "multiply-adds of conv"
 
 
 def test_a_wrong_choice_from_outside_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,8 @@ def test_the_bounds_are_bounds() -> None:
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line, "through", lambda suffix, data, seconds: "built" if bytearray(400_000_000) else "")
+    """Far more than other tests of this process may have left to be used again."""
+    monkeypatch.setattr(line, "through", lambda suffix, data, seconds: "built" if bytearray(3_000_000_000) else "")
     assert line.attempt(".arch", b"") == ("failed", "MemoryError:  (test_fuzz.py:<lambda>)")
 
 
