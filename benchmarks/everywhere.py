@@ -84,7 +84,7 @@ SMALLER = {
 """Inputs that are large only because a figure of a paper is, as the spec writes them, and what stands there instead."""
 
 SMALL, LARGE = 1e-3, 1000.0
-"""Outputs larger than this leave too little of float16's range on the way."""
+"""Outputs that are all smaller than the one, or larger than the other, leave too little of float16's range on the way."""
 
 LENGTHS = {"S": (9, 11), "T": (7, 12)}
 """The lengths of sequences: those of the example that is traced, and others."""
