@@ -54,14 +54,13 @@ import torch  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
 import archdsl  # noqa: E402
-from archdsl.api import Project  # noqa: E402
 from archdsl.ir import dims  # noqa: E402
 from archdsl.ir.shapes import Shape  # noqa: E402
 from archdsl.report.constants import constant_text  # noqa: E402
 from archdsl.torch_backend.verify import instantiate, sample, sizes  # noqa: E402
 from tests.parity.inference import folded as form  # noqa: E402
 from tests.parity.inference import trained as ready  # noqa: E402
-from tests.parity.peers import peer_of  # noqa: E402
+from tests.parity.peers import SPECS, peer_of, variants  # noqa: E402
 
 Settings = Mapping[str, Any]
 LARGEST = 150_000_000
@@ -439,16 +438,8 @@ def _json(command: list[str]) -> Any:
 def cases(names: list[str], first: bool = False, inference: bool = False) -> Iterator[Case]:
     """Every variant of these specs; one too large made narrower."""
     for name in names:
-        path = ROOT / "specs" / f"{name}.yaml"
-        project = Project(path)
-        rows: list[dict[str, Any]] = [] if project.spec.extends is not None else list(project.variants())
-        seen: list[dict[str, str]] = []
-        for choice in ({}, *rows):  # a file on top of another chooses one of its variants
-            network = archdsl.load(path, **choice)
-            chosen = {key: constant_text(value) for key, value in network.parameters.items()}
-            if chosen not in seen:
-                seen.append(chosen)
-                yield _case(path, choice, network, inference)
+        for choice, network in variants(name):
+            yield _case(SPECS / f"{name}.yaml", choice, network, inference)
             if first:
                 break
 
@@ -492,7 +483,7 @@ def main() -> int:
     parser.add_argument("--resume", type=Path, metavar="FILE", help="keeps rows here; those of unchanged code are read")
     options = parser.parse_args()
     _quiet()
-    names = options.names or sorted(path.stem for path in (ROOT / "specs").glob("*.yaml"))
+    names = options.names or sorted(path.stem for path in SPECS.glob("*.yaml"))
     columns = ("network", *options.only.split(",")) if options.only else FOLDED if options.inference else COLUMNS
     rows: dict[str, dict[str, str]] = {}
     sources: dict[str, str] = {}

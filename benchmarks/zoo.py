@@ -25,19 +25,12 @@ sys.path.insert(0, str(ROOT))
 import torch  # noqa: E402
 
 import archdsl  # noqa: E402
-from archdsl.api import Project  # noqa: E402
 from archdsl.ir.dims import evaluate, symbols  # noqa: E402
 from archdsl.report.constants import constant_text  # noqa: E402
 from archdsl.report.numbers import exact  # noqa: E402
-from tests.parity.peers import Peer, main_output, peer_of  # noqa: E402
+from tests.parity.peers import SPECS, Peer, main_output, peer_of, variants  # noqa: E402
 
 COLUMNS = ("network", "lines", "parameters", "multiply-adds", "facts", "independent implementation", "keys", "outputs")
-MORE = {
-    "resnet": [{"depth": depth, "stride_in": "3x3"} for depth in (50, 101, 152)],
-    "vgg": [{"config": config, "batchnorm": True} for config in "ABDE"],
-}
-"""Variants that are no row of a table."""
-
 LENGTHS = {"T": 1024, "S": 1024}
 """Where sizes are open: lengths of sequences; images are 224 squared."""
 
@@ -56,7 +49,7 @@ def main() -> int:
     parser.add_argument("--markdown", action="store_true", help="a table for docs/benchmarks.md")
     parser.add_argument("--quick", action="store_true", help="compare keys only")
     options = parser.parse_args()
-    names = options.names or sorted(path.stem for path in (ROOT / "specs").glob("*.yaml"))
+    names = options.names or sorted(path.stem for path in SPECS.glob("*.yaml"))
     show = _markdown if options.markdown else _plain
     rows: list[Row] = []
     show(COLUMNS, head=True)
@@ -70,20 +63,9 @@ def main() -> int:
 
 def _rows(names: list[str], quick: bool) -> Iterator[Row]:
     for name in names:
-        path = ROOT / "specs" / f"{name}.yaml"
-        project = Project(path)
-        seen: list[dict[str, str]] = []
-        text = path.read_text(encoding="utf-8")
-        chooses = "\nextends:" in text and "\ntable " not in text  # one variant of another file
-        choices = [] if chooses else [*project.variants(), *MORE.get(name, ())]
-        for choice in ({}, *choices):
-            network = archdsl.load(path, **choice)
-            chosen = {key: constant_text(value) for key, value in network.parameters.items()}
-            if chosen not in seen:
-                seen.append(chosen)
-                yield _row(
-                    name, len(text.splitlines()), network, {k: constant_text(v) for k, v in choice.items()}, quick
-                )
+        lines = len((SPECS / f"{name}.yaml").read_text(encoding="utf-8").splitlines())
+        for choice, network in variants(name):
+            yield _row(name, lines, network, {key: constant_text(value) for key, value in choice.items()}, quick)
 
 
 def _row(name: str, lines: int, network: archdsl.Network, choice: dict[str, str], quick: bool) -> Row:

@@ -1,14 +1,16 @@
 """Which independent implementation stands against which spec and variant: how to make it, feed it and run it.
 
-Used by the comparison table (`benchmarks/zoo.py`). Everything is made with random initial weights; nothing is downloaded.
+Used by the tables of every variant (`benchmarks/zoo.py`, `benchmarks/everywhere.py`). Everything is made with random
+initial weights; nothing is downloaded.
 """
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -17,6 +19,8 @@ import torch
 from torch import Tensor, nn
 
 import archdsl
+from archdsl.api import Project
+from archdsl.report.constants import constant_text
 
 from .adapted import alexnet_towers, changed, cifar_resnet, googlenet_of_the_paper, hand_to_towers
 from .torchvision_models import models
@@ -63,6 +67,29 @@ class Peer:
         module = archdsl.build(network)
         self.hand_over(theirs, module)
         return module
+
+
+SPECS = Path(__file__).parents[2] / "specs"
+MORE: Mapping[str, list[dict[str, Any]]] = {
+    "resnet": [{"depth": depth, "stride_in": "3x3"} for depth in (50, 101, 152)],
+    "vgg": [{"config": config, "batchnorm": True} for config in "ABDE"],
+}
+"""Variants that are no row of a table."""
+
+
+def variants(name: str) -> Iterator[tuple[dict[str, Any], archdsl.Network]]:
+    """Every variant of a bundled spec, once each: what is chosen, and the network."""
+    path = SPECS / f"{name}.yaml"
+    text = path.read_text(encoding="utf-8")
+    chooses = "\nextends:" in text and "\ntable " not in text  # one variant of another file
+    choices = [] if chooses else [*Project(path).variants(), *MORE.get(name, ())]
+    seen: list[dict[str, str]] = []
+    for choice in ({}, *choices):
+        network = archdsl.load(path, **choice)
+        chosen = {key: constant_text(value) for key, value in network.parameters.items()}
+        if chosen not in seen:
+            seen.append(chosen)
+            yield choice, network
 
 
 def peer_of(spec: str, settings: Settings) -> Peer | None:
