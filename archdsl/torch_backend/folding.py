@@ -6,7 +6,8 @@ keeps its key. A batch norm is folded where its layer's values go nowhere else; 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
@@ -28,18 +29,27 @@ _STATISTIC = ".running_var"
 Path = tuple[str, ...]
 
 
+class Rule(NamedTuple):
+    """What folding a batch norm needs to know beside the arrays: its eps, and which of the arrays there are."""
+
+    eps: float
+    bias: bool
+    affine: bool
+
+
 class Fold(NamedTuple):
     """A batch norm that is gone, and the module whose weight and bias do its work."""
 
     norm: Path
     layer: Path
-    eps: float
+    rule: Rule
 
 
 class Inference(NamedTuple):
     """The network without what is for training, and what becomes of the trained arrays.
 
-    `kept` are the names of what still has running statistics, `heads` the keys of what gave outputs for training.
+    `kept` are the names of what still has running statistics, `heads` beginnings of the keys, and of no others, of what
+    gave outputs for training.
     """
 
     network: Network
@@ -52,17 +62,27 @@ def inference(network: Network) -> Inference:
     """The form of a network for inference. Raises SpecError (A1001) where arrays would change their keys by it."""
     folder = _Folder(network)
     made = replace(network, root=folder.instance(network.root), claims=(), outputs=folder.outputs())
-    folds = tuple(folder.folds())
+    trained = {entry.key: entry.place.training for entry in state(network)}
+    old = {key for key, training in trained.items() if not training}
+    folds = tuple(folder.folds(old))
     norms = {".".join(fold.norm) for fold in folds}
-    heads = tuple(entry.key for entry in state(network) if entry.place.training)
-    old = {entry.key for entry in state(network)}.difference(heads)
     new = {entry.key for entry in state(made)}
     biases = {".".join((*fold.layer, "bias")) for fold in folds}
     if new - biases != {key for key in old - biases if key.rpartition(".")[0] not in norms}:
         message = "without the layers that act in training only, other arrays would have other names"
         raise SpecError([Diagnostic("A1001", message, help="label the layers that come after an output for training")])
     kept = tuple(sorted(key.removesuffix(_STATISTIC) for key in new if key.endswith(_STATISTIC)))
-    return Inference(made, folds, kept, heads)
+    return Inference(made, folds, kept, tuple(_beginnings((key for key in trained if trained[key]), old)))
+
+
+def _beginnings(keys: Iterable[str], others: Set[str]) -> dict[str, None]:
+    """The shortest whole segments that some keys begin with and no others do."""
+    shared = {"", *(f"{key[: dot.start()]}." for key in others for dot in re.finditer(r"\.", key))}
+    found: dict[str, None] = {}
+    for key in keys:
+        ends = (*(dot.end() for dot in re.finditer(r"\.", key)), len(key))
+        found[next((key[:end] for end in ends if key[:end] not in shared), key)] = None
+    return found
 
 
 class _Folder:
@@ -82,8 +102,8 @@ class _Folder:
         left = tuple(name for name in self.network.outputs if name not in sides)
         return left if len(left) > 1 else ()
 
-    def folds(self) -> Iterator[Fold]:
-        """Every batch norm that is gone, in the order of the network."""
+    def folds(self, keys: Set[str]) -> Iterator[Fold]:
+        """Every batch norm that is gone, in the order of the network; `keys` are those of the trained arrays."""
         paths: dict[int, Path] = {}
         check_places(self.network.root)
         for place in self.network.walk():
@@ -93,8 +113,10 @@ class _Folder:
             layer = self.layers.get(id(place.node))
             if layer is not None:
                 member = LAYERS[layer.operator.word]
+                does = (*paths[id(layer)], *member)
                 eps = float(cast("Any", place.node.operator).eps)
-                yield Fold(place.path, (*paths[id(layer)], *member), eps)
+                has = (".".join((*does, "bias")) in keys, ".".join((*place.path, "weight")) in keys)
+                yield Fold(place.path, does, Rule(eps, *has))
 
     # -- which batch norms
 
@@ -228,14 +250,15 @@ def fold_function(made: Inference) -> py.FunctionDef | None:
     given: py.Expr = py.Name("state")
     body: list[py.Stmt] = []
     if made.heads:
-        prefixes = tuple(py.Lit(f"{name}.") for name in dict.fromkeys(key.split(".")[0] for key in made.heads))
+        prefixes = (py.Lit(name) for name in made.heads)
         body.append(py.Assign(py.Name("state"), py.Call(py.Name(HELPERS[1]), (given, *prefixes))))
-    groups: dict[float, list[py.Expr]] = {}
-    for (norm, layer), eps in _ends(made).items():
-        groups.setdefault(eps, []).append(py.Tuple((py.Lit(norm), py.Lit(layer))))
-    for eps, pairs in groups.items():
+    groups: dict[Rule, list[py.Expr]] = {}
+    for (norm, layer), rule in _ends(made).items():
+        groups.setdefault(rule, []).append(py.Tuple((py.Lit(norm), py.Lit(layer))))
+    for rule, pairs in groups.items():
         body.append(py.Assign(py.Name("pairs"), py.Tuple(tuple(pairs))))
-        folded = py.Call(py.Name(HELPERS[0]), (given, py.Name("pairs")), (("eps", py.Lit(eps)),))
+        more = (*(("bias", py.Lit(True)),) * rule.bias, *(("affine", py.Lit(False)),) * (not rule.affine))
+        folded = py.Call(py.Name(HELPERS[0]), (given, py.Name("pairs")), (("eps", py.Lit(rule.eps)), *more))
         body.append(py.Assign(py.Name("state"), folded))
     last = body.pop()
     assert isinstance(last, py.Assign)
@@ -243,12 +266,12 @@ def fold_function(made: Inference) -> py.FunctionDef | None:
     return py.FunctionDef("fold", (py.Param("state", tensor),), tensor, (*body, py.Return(last.value)), text)
 
 
-def _ends(made: Inference) -> dict[tuple[str, str], float]:
+def _ends(made: Inference) -> dict[tuple[str, str], Rule]:
     """Batch norms and their layers by the ends of their names, as short as no other batch norm ends so.
 
     A name is whole if it begins with a dot.
     """
-    found: dict[tuple[str, str], float] = {}
+    found: dict[tuple[str, str], Rule] = {}
     kept = [tuple(name.split(".")) for name in made.kept]
     for fold in made.folds:
         shared = next(at for at, segment in enumerate(fold.norm) if fold.layer[at : at + 1] != (segment,))
@@ -258,20 +281,20 @@ def _ends(made: Inference) -> dict[tuple[str, str], float]:
             if norm[0].isdecimal() and start:
                 continue  # `downsample.1` says more than `1`
             if end in found or (
-                not any(_ends_so(name, norm) for name in kept) and _alike(made.folds, norm, layer, fold.eps)
+                not any(_ends_so(name, norm) for name in kept) and _alike(made.folds, norm, layer, fold.rule)
             ):
-                found[end] = fold.eps
+                found[end] = fold.rule
                 break
         else:  # others end as the whole name does
-            found[f".{'.'.join(fold.norm)}", f".{'.'.join(fold.layer)}"] = fold.eps
+            found[f".{'.'.join(fold.norm)}", f".{'.'.join(fold.layer)}"] = fold.rule
     return found
 
 
-def _alike(folds: tuple[Fold, ...], norm: Path, layer: Path, eps: float) -> bool:
+def _alike(folds: tuple[Fold, ...], norm: Path, layer: Path, rule: Rule) -> bool:
     """Whether all batch norms whose names end so have their layers so, too."""
     size = len(norm)
     found = (fold for fold in folds if _ends_so(fold.norm, norm))
-    return all((fold.layer, fold.eps) == ((*fold.norm[:-size], *layer), eps) for fold in found)
+    return all((fold.layer, fold.rule) == ((*fold.norm[:-size], *layer), rule) for fold in found)
 
 
 def _ends_so(name: Path, end: Path) -> bool:

@@ -1383,11 +1383,15 @@ class Crop(nn.Module):
 
 
 def fold_batch_norms(
-    state: dict[str, Tensor], pairs: tuple[tuple[str, str], ...], eps: float
+    state: dict[str, Tensor],
+    pairs: tuple[tuple[str, str], ...],
+    eps: float,
+    bias: bool = False,
+    affine: bool = True,
 ) -> dict[str, Tensor]:
     """Take each batch norm into the layer before it, by the ends of their names.
 
-    A name is whole if it begins with a dot.
+    A name is whole if it begins with a dot. `bias` and `affine`: which arrays there are.
     """
     folded = dict(state)
     for key in state:
@@ -1396,12 +1400,19 @@ def fold_batch_norms(
         if name == key or ends is None:
             continue
         layer = (f"..{name}".removesuffix(ends[0]) + ends[1]).lstrip(".")
-        scale = torch.rsqrt(folded.pop(key) + eps) * folded.pop(f"{name}.weight", 1)
-        mean = folded.pop(f"{name}.running_mean") - folded.get(f"{layer}.bias", 0)
+        scale = torch.rsqrt(folded.pop(key) + eps)
+        shift = -folded.pop(f"{name}.running_mean")
+        if bias:
+            shift = shift + folded[f"{layer}.bias"]
+        if affine:
+            scale = scale * folded.pop(f"{name}.weight")
+        shift = shift * scale
+        if affine:
+            shift = shift + folded.pop(f"{name}.bias")
         weight = folded[f"{layer}.weight"]
         places = [-1] + [1] * (weight.dim() - 1)
         folded[f"{layer}.weight"] = weight * scale.reshape(places)
-        folded[f"{layer}.bias"] = folded.pop(f"{name}.bias", 0) - mean * scale
+        folded[f"{layer}.bias"] = shift
         folded.pop(f"{name}.num_batches_tracked", None)
     return folded
 

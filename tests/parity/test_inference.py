@@ -148,3 +148,25 @@ def test_outputs_for_training_are_gone() -> None:
     except SpecError:
         pytest.fail("the notation of outputs for training has changed")
     assert compare(network)
+
+
+def test_outputs_for_training_beside_what_stays() -> None:
+    """Of a level only the arrays of the output are left out."""
+    head = "    output aux when training: [h: conv 1x1, 2 -> flatten -> linear 3]\n"
+    layers = "  body:\n    a: conv 3x3, 4 -> bn\n" + head + "    b: conv 1x1, 4\n  flatten -> fc: linear 3\n"
+    assert '"body.aux."' in compare(archdsl.loads(f"input: 4x8x8\nlayers:\n{layers}"))
+
+
+@pytest.mark.parametrize("missing", ["a.weight", "a.bias", "b.weight", "b.bias", "b.running_mean"])
+def test_what_is_missing_is_not_made_up(missing: str) -> None:
+    network = archdsl.loads(
+        "input: 4x8x8\nlayers: a: conv 3x3, 4 -> b: bn -> c: conv 3x3, 4, no bias -> d: bn no affine\n"
+    )
+    module = trained(network)
+    source, _ = folded(network, module)
+    scope: dict[str, Any] = {"__name__": "net"}
+    exec(compile(source, "net.py", "exec"), scope)
+    state = dict(module.state_dict())
+    del state[missing]
+    with pytest.raises(KeyError, match=missing):
+        scope["fold"](state)
