@@ -19,7 +19,8 @@ script    torch.jit.script; outputs equal
 copy      deepcopy and pickle of the module's state: equal outputs, nothing shared
 half      bfloat16 and float16: outputs of that type, finite, near those of float32; where torch has no such kernel for
           the processor (that of LRN), the type alone, on the meta device
-channels  channels_last (channels_last_3d for clips): outputs equal
+channels  channels_last (channels_last_3d for clips): outputs equal within 1e-4, or within twice their distance from
+          float64's
 train     a backward pass reaches every trained array; evaluation is deterministic and changes nothing
 ruff      format --check and check, both with ruff's own defaults
 pyright   standard
@@ -190,10 +191,14 @@ def same(found: Any, wanted: tuple[Tensor, ...], tolerance: float = 1e-4) -> Non
     for got, want in zip(found, wanted, strict=True):
         if got.shape != want.shape:
             raise Differs(f"shape {tuple(got.shape)} instead of {tuple(want.shape)}")
-        scale = max(float(want.float().abs().max()), 1e-30)
-        apart = float((got.float() - want.float()).abs().max()) / scale
-        if not apart <= tolerance:
-            raise Differs(f"outputs differ by {apart:.0e}")
+        if not (by := apart(got, want)) <= tolerance:
+            raise Differs(f"outputs differ by {by:.0e}")
+
+
+def apart(found: Tensor, wanted: Tensor) -> float:
+    """The largest difference, relative to the largest output."""
+    scale = max(float(wanted.float().abs().max()), 1e-30)
+    return float((found.float() - wanted.float()).abs().max()) / scale
 
 
 # ---- the checks -----------------------------------------------------------------------------------------------------
@@ -324,7 +329,15 @@ def channels_last(case: Case) -> None:
     module = copy.deepcopy(case.module).to(memory_format=layout)
     inputs = case.inputs()
     with torch.no_grad():
-        same(module(*(i.to(memory_format=layout) for i in inputs)), case.wanted(*inputs))
+        made = module(*(i.to(memory_format=layout) for i in inputs))
+    wanted = case.wanted(*inputs)
+    try:
+        same(made, wanted)
+    except Differs:  # the kernels of a hundred layers round otherwise: as far as float64 is from both
+        exact = copy.deepcopy(case.module).double()
+        with torch.no_grad():
+            true = outputs(exact(*(i.double() for i in inputs)))
+        same(made, wanted, 2 * max(apart(found, want) for found, want in zip(wanted, true, strict=True)))
 
 
 def trained(case: Case) -> None:

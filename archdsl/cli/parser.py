@@ -83,10 +83,15 @@ class Parser(argparse.ArgumentParser):
         """The options; what is not understood ends the program with code 2."""
         found, unknown = self.parse_known_args(args, namespace)
         if unknown:
-            options = [name for action in self._actions for name in action.option_strings]
-            help = suggestion(unknown[0].partition("=")[0], options)
-            self.error(f"`{unknown[0]}` is not understood here", help)
+            self.error(f"`{unknown[0]}` is not understood here", self._meant(unknown[0].partition("=")[0]))
         return found
+
+    def _meant(self, word: str) -> str | None:
+        """The option most like a word, or the one that has it among its values (`--csv` for `--format csv`)."""
+        for action in self._actions:
+            if action.option_strings and word.startswith("--") and word[2:] in (action.choices or ()):
+                return f"did you mean `{action.option_strings[0]} {word[2:]}`?"
+        return suggestion(word, [name for action in self._actions for name in action.option_strings])
 
     def error(self, message: str, help: str | None = None) -> NoReturn:
         """Say what is wrong and end the program with code 2."""

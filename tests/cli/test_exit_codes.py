@@ -79,6 +79,7 @@ def test_bad_usage_is_2(run: Run, arguments: list[str]):
 
 def test_misspelt_option_is_suggested(run: Run):
     assert "did you mean `--json`?" in run("analyze", "lenet5", "--jsno").err
+    assert "did you mean `--format csv`?" in run("analyze", "lenet5", "--csv").err
 
 
 def test_file_instead_of_a_command_is_understood(run: Run):
