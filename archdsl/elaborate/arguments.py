@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import field
 from fractions import Fraction
@@ -22,6 +23,7 @@ from .session import File
 _KEYWORDS = {"global_": "global"}
 _OTHER_VALUES = frozenset({"axis"})
 """Synonyms whose values are not written as here."""
+_COUNTS = frozenset({"axes", "whole"})
 _NAMED = frozenset({"word", "grid"})
 """The types of arguments whose values are names rather than what names stand for."""
 
@@ -285,6 +287,9 @@ class Binder(_Values):
         if negative is not None:
             self.pair(negative)
             return
+        if isinstance(value, ex.Binary) and isinstance(value.left, ex.SizeExpr) and "stride" in self.known:
+            help = "a size has no factor; a stride is an argument of its own: `stride 2`"
+            fail("A0306", "a size stands alone", value.span or argument.span, help)
         if self.taken == len(self.positions):
             self.too_many(argument)
         self.assign(self.positions[self.taken], value, argument.span)
@@ -295,6 +300,9 @@ class Binder(_Values):
         means_something = name.id in self.env.names or name.id in ("yes", "no") or self.env.words(name.id)
         if means_something or self.taken == len(self.positions) or self.positions[self.taken].type == "word":
             return
+        if self.positions[self.taken].name == "size" and re.fullmatch(r"k\d+", name.id):
+            problem = f"{self.cls.word} has no argument `{name.id}`"
+            fail("A0203", problem, name.span, f"the size comes first, as a number: `{name.id[1:]}`")
         near = nearest(name.id, [*self.known, *self.env.names])
         if near in self.known and near not in self.env.names:
             fail("A0203", f"{self.cls.word} has no argument `{name.id}`", name.span, f"did you mean `{near}`?")
@@ -325,9 +333,21 @@ class Binder(_Values):
             elif foreign is not None and value.id not in ARGUMENT_SYNONYMS:
                 help = f"an arrow `->` is missing before the next layer, and `{value.id}` is called `{foreign}`"
             else:
-                help = self._meant(value.id, [*self.known, *self.env.names])
+                help = self._initial(value.id) or self._meant(value.id, [*self.known, *self.env.names])
             fail("A0302", f"{word} takes no `{value.id}` here", argument.span, help)
-        fail("A0302", f"{_usage(self.cls)}; this is one too many", argument.span)
+        named = next((a.name for a in self.known.values() if a.use == "attribute" and a.type in _COUNTS), None)
+        help = f"further arguments are named: `{named} 2`" if named and isinstance(value, ex.Number) else None
+        fail("A0302", f"{_usage(self.cls)}; this is one too many", argument.span, help)
+
+    def _initial(self, name: str) -> str | None:
+        """`s2`, as figures write `stride 2`."""
+        short = re.fullmatch(r"([a-z])(\d+)", name)
+        if short is None:
+            return None
+        found = [
+            a.name for a in self.known.values() if a.use == "attribute" and a.type in _COUNTS and a.name[0] == short[1]
+        ]
+        return f"did you mean `{found[0]} {short[2]}`?" if len(found) == 1 else None
 
     def pair(self, argument: t.Pair) -> None:
         named = self.known.get(argument.name)

@@ -81,6 +81,10 @@ def unknown_word(spec: Spec, env: Env, call: t.Call, name: str) -> NoReturn:
     if name in PLANNED:
         fail("A0902", f"`{name}` is a word of the language that is not built yet", span)
     _two_words(call)
+    if name.startswith("{"):
+        from ..syntax.foreign import GROUPED  # of use to mistakes alone
+
+        fail("A0201", "layers are put together in brackets, not in braces", span, GROUPED)
     known = [*operators(), *PLANNED, *spec.definitions, *spec.uses, *env.naming_words()]
     synonym = synonym_of(name)
     help = f"the word is `{synonym}`" if synonym else did_you_mean(name, known, spec.file.text)

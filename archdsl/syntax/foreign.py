@@ -36,6 +36,9 @@ _SAID = {
 }
 
 
+GROUPED = "write `[a -> b]`, with ` x 3` behind it for a repeat, or `name: ` before it for a part with a name"
+
+
 def _typeset(stop: Stop) -> Found | None:
     """A character that is printed like one of the language's."""
     char = stop.rest[:1]
@@ -62,6 +65,8 @@ def _call(stop: Stop) -> Found | None:
 
 
 def _spaced_call(stop: Stop) -> Found | None:
+    if stop.piece == "(" and (not stop.before or stop.before.endswith(("->", ":", "[", "- "))):
+        return Found("A0111", "layers are put together in brackets, not in parentheses", GROUPED, stop.column, 1)
     if stop.piece != "(" or not stop.previous:
         return None
     return _parenthesised(stop.previous, stop.source, stop.column)
@@ -75,10 +80,22 @@ def _parenthesised(word: str, source: str, column: int) -> Found:
     arguments = (inside.split(")", maxsplit=1)[0] if end is None else inside[:end]).strip()
     arguments = re.sub(r"(?<![=!<>])\s*=\s*(?!=)", " ", arguments)
     help = f"write `{word} {arguments}`" if arguments else f"write `{word}`"
+    if re.match(r"[A-Za-z_]\w* +[\d(]", arguments):  # a layer in a layer's parentheses, if its word is one
+        help, end = f"arguments: `{word} {arguments}`; layers: `{arguments} -> {word}`", None
     start = len(source[: column - 1].rstrip())
     mended = f" {arguments}" if arguments else ""
     edits = () if end is None else ((start + 1, column + end - start + 1, mended),)
     return Found("A0111", "arguments follow the word without parentheses", help, column, 1, edits)
+
+
+def _opening(before: str) -> int:
+    """Where the bracket opens that closes at the end of a text."""
+    depth = 0
+    for at in range(len(before) - 1, -1, -1):
+        depth += {"]": 1, "[": -1}.get(before[at], 0)
+        if depth == 0:
+            return at
+    return 0
 
 
 def _closing(inside: str) -> int | None:
@@ -117,6 +134,15 @@ def _pair(stop: Stop, value: re.Match[str] | None, mended: str) -> Edits:
     return ((start + 1, stop.column - 1 + value.end() - start, mended),)
 
 
+def _slash(stop: Stop) -> Found | None:
+    """`conv 3x3, 64, /2`, as figures write a stride."""
+    stride = re.match(r"/\s*(\d+)", stop.rest)
+    if stride is None or not stop.before.endswith(","):
+        return None
+    help, edits = f"write `stride {stride[1]}`", ((stop.column, stride.end(), f"stride {stride[1]}"),)
+    return Found("A0111", "a stride is written in words", help, stop.column, stride.end(), edits)
+
+
 def _semicolon(stop: Stop) -> Found | None:
     if stop.piece not in (";", "|", ">", ">>"):
         return None
@@ -136,7 +162,7 @@ def _times(stop: Stop) -> Found | None:
         return _repeat(stop)
     after = stop.rest[1:].strip()
     if stop.piece == "*" and stop.before.endswith("]"):
-        help = f"write `{_unit(stop.before)} x {after.split(' ')[0]}`"
+        help = f"write `{stop.before[_opening(stop.before) :]} x {after.split(' ')[0]}`"
         return Found("A0111", "a repeat is written with `x`", help, edits=_spaced(stop, " x "))
     if stop.piece == "*":
         return Found(
@@ -144,6 +170,12 @@ def _times(stop: Stop) -> Found | None:
         )
     counted = re.match(r"(\d+)\s*[*x\u00d7]?\s*[\[:(]?\s*(.*?)[\])]?$", stop.rest)
     begins = not stop.before or stop.before.endswith("->")
+    sized = re.match(r"(\d+(?:[x\u00d7]\d+)+)\s+([A-Za-z_]\w*)(.*)", stop.rest)
+    if sized and begins:
+        size, word, others = sized.groups()
+        comma = "" if not others or others.lstrip().startswith((",", "->")) else ","
+        help = f"write `{word} {size}{comma}{others}`"
+        return Found("A0111", "a layer begins with its word", help, stop.column, len(size))
     if counted and begins and re.match(r"\d+\s*([*x\u00d7]|\[)", stop.rest):
         return Found(
             "A0111", "a repeat puts the count behind", f"write `[{counted[2].lstrip('*x: [(')}] x {counted[1]}`"
@@ -158,6 +190,10 @@ def _repeat(stop: Stop) -> Found | None:
     inside = _unit(stop.before)
     if not inside:
         return None
+    if stop.before.endswith("}"):
+        return Found(
+            "A0111", "layers are put together in brackets, not in braces", GROUPED, stop.before.rfind("{") + 1, 1
+        )
     if stop.before.count("[") > stop.before.count("]"):
         help = f"write `{stop.before.strip()}] x {times}`"
         return Found("A0109", "`[` is not closed", help, stop.before.rindex("[") + 1, 1)
@@ -324,6 +360,6 @@ def _listed(stop: Stop) -> Found | None:
 
 
 FOREIGN: tuple[Callable[[Stop], Found | None], ...] = (
-    _typeset, _elif, _range, _fact, _argument_choice, _call, _equals, _dots, _semicolon, _times, _index, _size, _listed,
+    _typeset, _elif, _range, _fact, _argument_choice, _call, _equals, _dots, _slash, _semicolon, _times, _index, _size, _listed,
 )  # fmt: skip
 """In this order: the first that knows the mistake has it."""
