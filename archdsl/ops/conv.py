@@ -191,4 +191,4 @@ class Conv(Operator):
     def _padding_formula(self) -> Expr:
         if self.pad is not None:
             return name("pad")
-        return half(name("size")) if self.dilation == 1 else times(name("dilation"), half(name("size")))
+        return times(half(name("size")), name("dilation"))

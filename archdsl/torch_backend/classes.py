@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ..ir import graph as g
@@ -50,7 +51,7 @@ class ClassWriter(WalkWriter):
         for at, name in enumerate(first.entry_names):
             variable = "x" if (at == 0 and len(first.entry) == 1) or name == "x" else variable_name(name)
             shapes = {n: lane.instance.shapes[lane.instance.entry[at]] for n, lane in enumerate(self.lanes)}
-            features = self.entry_features() if at == 0 else None
+            features = self.entry_features() if at == 0 else self.entry_beside(at)
             vids = {n: lane.instance.entry[at] for n, lane in enumerate(self.lanes)}
             value = self.made(vids, py.Name(variable), features, shapes, 0, frozenset({variable}))
             value.variable = variable
@@ -74,7 +75,12 @@ class ClassWriter(WalkWriter):
             if self.sides:
                 raise NotEmittedError("a value inside a module that has outputs of its own")
             seen = (self.read(self.seen(dict.fromkeys(vids, path))) for path in self.returned)
-            self.forward.append(py.Return(py.Tuple((code, *seen))))
+            given = py.Tuple((code, *seen))
+            last = self.forward[-1] if self.forward else None
+            if isinstance(last, py.Assign) and last.target == given:
+                self.forward[-1] = py.Return(last.value, last.comment)
+            else:
+                self.forward.append(py.Return(given))
             return
         if isinstance(code, py.Name) and self.forward and not self.sides:
             last = self.forward[-1]
@@ -284,31 +290,49 @@ class ClassWriter(WalkWriter):
             or len({len(c.body) for c in present.values()}) != 1
         ):
             raise UnmergeableError
-        items = {n: _single(c.body) for n, c in present.items()}
-        if any(i is None or i.label is None for i in items.values()):
+        items = {n: self.optional_members(n, c.body, namers[n]) for n, c in present.items()}
+        if len({len(i) for i in items.values()}) != 1:
             raise UnmergeableError
-        found = {n: i for n, i in items.items() if i is not None}
-        if not all(is_chain(i, self.uses[n], self.lanes[n].instance.shapes) for n, i in found.items()):
-            raise UnmergeableError
-        path = self.path(dict(found), namers)
-        input_value = self.get({**{n: _input(i) for n, i in found.items()}, **{n: c.output for n, c in absent.items()}})
-        test = self.formulas.test(first.tests[0], {n: c.taken == 0 for n, c in choices.items()}, f"has_{path[-1]}")
-        member = self.member(path)
-        sequencer = Sequencer(self)
-        self.parents(path)
-        statements = sequencer.item(path, found, input_value)
-        self.init.append(installation(path, py.Call(py.Name("nn.Identity")), self.dicts))
-        self.init.append(py.If(test, tuple(statements)))
-        vids = {**{n: i.output for n, i in found.items()}}
-        code = py.Call(member, (self.read(input_value),))
+        enters = {n: first_input(tuple(i), i[-1].output) for n, i in items.items()}
+        input_value = self.get({**enters, **{n: c.output for n, c in absent.items()}})
+        sequencer, current, code = Sequencer(self), input_value, self.read(input_value)
+        made: list[py.Stmt] = []
+        name = ""
+        for found in ({n: i[at] for n, i in items.items()} for at in range(len(next(iter(items.values()))))):
+            path = self.path(dict(found), namers)
+            self.parents(path)
+            made.extend(sequencer.item(path, found, current))
+            self.init.append(installation(path, py.Call(py.Name("nn.Identity")), self.dicts))
+            current, code = sequencer.current or current, py.Call(self.member(path), (code,))
+            name = name or f"has_{path[-1]}"
+        test = self.formulas.test(first.tests[0], {n: c.taken == 0 for n, c in choices.items()}, name)
+        self.init.append(py.If(test, tuple(made)))
+        vids = {n: i[-1].output for n, i in items.items()}
         shapes = {n: self.lanes[n].instance.shapes[c.output] for n, c in choices.items()}
         uses = max(self.uses[n][v] for n, v in vids.items())
-        value = Value(shapes, None, code, uses, 1 + input_value.depth, input_value.reads)
+        features = self.checked(sequencer.features, shapes) or self.checked(input_value.features, shapes)
+        depth = len(next(iter(items.values()))) + input_value.depth
+        value = Value(shapes, features, code, uses, depth, input_value.reads)
         for n, choice in choices.items():
             self.known[n][choice.output] = value
         self.variables.pending.add(value)
         if uses != 1:
             self.settle(value)
+
+    def optional_members(self, lane: int, body: g.Body, namer: Namer) -> list[g.Layer | g.Invoke | g.Level]:
+        """The items that some lanes have: one or two, each a member that an identity can stand in for."""
+        found = _members(body)
+        uses, shapes = self.uses[lane], self.lanes[lane].instance.shapes
+        if not 1 <= len(found) <= 2 or not all(is_chain(item, uses, shapes) for item in found):
+            raise UnmergeableError
+        for item in found:
+            stands = isinstance(item, g.Invoke) or (isinstance(item, g.Layer) and self.form(lane, item).state)
+            if item.label is None and (namer.positional or not stands):
+                raise UnmergeableError
+        for item, after in pairwise(found):
+            if uses[item.output] != 1 or first_input((after,), after.output) != item.output:
+                raise UnmergeableError
+        return found
 
     # -- outputs, reuse
 
@@ -413,16 +437,14 @@ def _flattens(line: g.Line) -> bool:
     return len(line.body) == 1 and isinstance(line.body[0], g.Layer) and line.body[0].operator.word == "flatten"
 
 
-def _single(body: g.Body) -> g.Layer | g.Invoke | g.Level | None:
-    while len(body) == 1:
-        node = body[0]
-        if isinstance(node, g.Layer | g.Invoke | g.Level):
-            return node
-        if not isinstance(node, g.Line | g.Choice):
-            return None
-        body = node.body
-    return None
-
-
-def _input(node: g.Layer | g.Invoke | g.Level) -> int:
-    return first_input((node,), node.output)
+def _members(body: g.Body) -> list[g.Layer | g.Invoke | g.Level]:
+    """The items of lines one after another; none where something else is among them."""
+    found: list[g.Layer | g.Invoke | g.Level] = []
+    for node in body:
+        inner = [node] if isinstance(node, g.Layer | g.Invoke | g.Level) else []
+        if isinstance(node, g.Line | g.Choice):
+            inner = _members(node.body)
+        if not inner:
+            return []
+        found.extend(inner)
+    return found

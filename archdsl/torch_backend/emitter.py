@@ -21,7 +21,7 @@ from .classes import ClassWriter
 from .containers import SUPER, initialised
 from .counted import COUNTER
 from .folding import HELPERS, Inference, fold_function, laid_out
-from .formulas import FEATURES, Formal, NotEmittedError, UnmergeableError, literal
+from .formulas import FEATURES, Formal, NotEmittedError, UnmergeableError, features_beside, literal
 from .helper_texts import helper_texts
 from .initial import Emission, Initials
 from .members import output_name, variable_name
@@ -184,7 +184,8 @@ class Emitter:
         instance = writer.lanes[0].instance
         heading = dict(instance.formals)
         formals = writer.formulas.formals
-        order = [FEATURES, *instance.sizes, *heading]
+        beside = [features_beside(instance, at) for at in range(1, len(instance.entry))]
+        order = [FEATURES, *instance.sizes, *beside, *heading]
         kept = [formals[n] for n in order if n in formals] + [f for n, f in formals.items() if n not in order]
         kept.sort(key=lambda f: self._default(writer, f, heading) is not None)
         taken: dict[str, str] = {}
@@ -348,10 +349,13 @@ class Emitter:
             return self.level_docstring(writer)
         if instance is not self.root:
             return f"`{instance.heading}`" if instance.heading else instance.name
-        shapes = ", ".join(
-            f"{n} {s}" if len(self.network.inputs) > 1 else str(s) for n, s in self.network.inputs.items()
-        )
-        return f"{self.network.title or 'The network'} for {shapes} inputs{_counted(self.network)}."
+        title, inputs = self.network.title or "The network", self.network.inputs
+        if len(inputs) == 1:
+            (shape,) = inputs.values()
+            given = f"inputs of length {shape}" if shape.below is not None else f"{shape} inputs"
+            return f"{title} for {given}{_counted(self.network)}."
+        *first, last = (f"{name} ({shape})" for name, shape in inputs.items())
+        return f"{title} for {', '.join(first)} and {last}{_counted(self.network)}."
 
 
 def _counted(network: Network) -> str:

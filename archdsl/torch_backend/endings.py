@@ -103,21 +103,23 @@ def _is(kinds: Sequence[str]) -> py.Expr:
 
 def _loop(group: Sequence[Step]) -> py.Stmt:
     """A loop over modules by their classes; those that get the same stand together."""
-    bodies: dict[str, list[py.Stmt]] = {}
+    bodies: dict[str, list[tuple[py.Stmt, py.Expr]]] = {}
+    guarded: set[tuple[str, py.Expr]] = set()
     for step in group:
         array = py.Attr(_local("m"), step.wish.keys[0].rpartition(".")[2])
         fill = filling(step.wish.fill, step.wish.names, array)
-        guarded = py.If(py.Compare("is not", array, py.Lit(None)), (fill,))
         for kind in step.by:
-            made = guarded if step.guarded or (step.optional and "Conv" in kind) else fill
-            bodies.setdefault(kind, []).append(made)
-    branches: list[tuple[list[str], list[py.Stmt]]] = []
+            bodies.setdefault(kind, []).append((fill, array))
+            if step.guarded or (step.optional and "Conv" in kind):
+                guarded.add((kind, array))
+    alike: list[tuple[list[str], list[tuple[py.Stmt, py.Expr]]]] = []
     for kind, body in bodies.items():
-        same = next((kinds for kinds, other in branches if other == body), None)
+        same = next((kinds for kinds, other in alike if other == body), None)
         if same is None:
-            branches.append(([kind], body))
+            alike.append(([kind], body))
         else:
             same.append(kind)
+    branches = [(kinds, [_guarded(*f, any((k, f[1]) in guarded for k in kinds)) for f in b]) for kinds, b in alike]
     modules = _modules_of(group[0].under)
     if len(branches) == 1:
         filtered = py.Filtered(_local("m"), modules, _is(branches[0][0]))
@@ -127,6 +129,11 @@ def _loop(group: Sequence[Step]) -> py.Stmt:
     for kinds, body in reversed(branches):
         chosen = (py.If(_is(kinds), tuple(body), chosen),)
     return py.For(_local("m"), modules, chosen)
+
+
+def _guarded(fill: py.Stmt, array: py.Expr, perhaps: bool) -> py.Stmt:
+    """What fills an array, if it is there."""
+    return py.If(py.Compare("is not", array, py.Lit(None)), (fill,)) if perhaps else fill
 
 
 def _class_loop(step: Step) -> py.Stmt:

@@ -20,6 +20,7 @@ from ..ir.graph import Instance, Node
 from ..ir.operator import Refusal
 from ..ir.shapes import Constant, Grid, Listed, Size
 from . import pycode as py
+from .members import variable_name
 
 FEATURES = "#features"
 """The name under which an expression mentions the features of the entry, where the heading has no name for them."""
@@ -105,6 +106,12 @@ def literal(value: Constant | tuple[object, ...]) -> py.Expr:
     return py.Lit(value)
 
 
+def features_beside(instance: Instance, at: int) -> str:
+    """The name under which an expression mentions the features of a further entry."""
+    kind = "channels" if instance.shapes[instance.entry[at]].kind == "map" else "features"
+    return f"#{variable_name(instance.entry_names[at])}_{kind}"
+
+
 @dataclass(eq=False)
 class Lane:
     """One instance with the names an expression may mention in it."""
@@ -124,6 +131,10 @@ class Lane:
         names = {**instance.scope.names, **instance.arguments, **instance.sizes}
         if instance.entry:
             names[FEATURES] = instance.shapes[instance.entry[0]].features
+        for at in range(1, len(instance.entry)):
+            features = instance.shapes[instance.entry[at]].features
+            if isinstance(features, int):
+                names[features_beside(instance, at)] = features
         return Lane(instance, {n: plain(v) for n, v in names.items()})
 
 
@@ -265,6 +276,8 @@ class Formulas:
                 if name not in self.lanes[0].names:
                     raise NotEmittedError(f"`{name}` is not known where it is needed")
                 return self.formal(name, slot)
+            case ex.Binary() if (factor := self.multiplied(source)) is not None:
+                return self.code(factor)
             case ex.Binary(op="/"):
                 whole = all(isinstance(v, int) for v in self.values(source) or ())
                 return py.Bin("//" if whole else "/", self.code(source.left), self.code(source.right))
@@ -282,6 +295,14 @@ class Formulas:
                 return py.Tuple(tuple(self.code(d) for d in source.dims))
             case _:
                 return self.condition(source)
+
+    def multiplied(self, source: ex.Binary) -> ex.Expr | None:
+        """What a product multiplies by 1, which need not be written."""
+        pairs = ((source.left, source.right), (source.right, source.left)) if source.op == "*" else ()
+        for factor, other in pairs:
+            if self.constant(factor) and self.values(factor) == [1] * len(self.lanes):
+                return other
+        return None
 
     def root(self, source: ex.Expr, value: Constant) -> py.Expr | None:
         """A square root as a power of the whole number under it."""

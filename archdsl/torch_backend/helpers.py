@@ -138,7 +138,7 @@ class ScaledTanh(nn.Module):
         self.amplitude, self.slope = amplitude, slope
 
     def forward(self, x: Tensor) -> Tensor:
-        return scaled_tanh(x, self.amplitude, self.slope)
+        return self.amplitude * torch.tanh(self.slope * x)
 
 
 def widen(x: Tensor, width: int, axes: int) -> Tensor:
@@ -154,7 +154,7 @@ class Widen(nn.Module):
         self.width, self.axes = width, axes
 
     def forward(self, x: Tensor) -> Tensor:
-        return widen(x, self.width, self.axes)
+        return F.pad(x, (0, 0) * self.axes + (0, self.width - x.shape[-1 - self.axes]))
 
 
 class GlobalAvgPool(nn.Module):
@@ -496,7 +496,7 @@ class Tokens(nn.Module):
     """A map (n, c, ...) as a sequence of its places (n, places, c)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return tokens(x)
+        return x.flatten(2).transpose(1, 2)
 
 
 def image(x: Tensor, size: list[int]) -> Tensor:
@@ -512,7 +512,7 @@ class Image(nn.Module):
         self.size = size
 
     def forward(self, x: Tensor) -> Tensor:
-        return image(x, self.size)
+        return x.transpose(1, 2).unflatten(2, self.size)
 
 
 def each(value: int | list[int], axes: int) -> list[int]:

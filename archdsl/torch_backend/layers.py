@@ -9,7 +9,7 @@ from ..ir import graph as g
 from ..ir.names import Namer
 from ..ir.operator import Slot, TorchCall, TorchForm
 from . import pycode as py
-from .formulas import FEATURES, NotEmittedError, UnmergeableError, literal, number
+from .formulas import FEATURES, NotEmittedError, UnmergeableError, features_beside, literal, number
 from .looks import LookWriter
 from .members import installation, variable_name
 from .reopened import ReopenError
@@ -317,6 +317,9 @@ class LayerWriter(LookWriter):
             return written if written is not None else number(invoke.instance.arguments[name])
         if name == FEATURES:
             return inputs[0].features
+        for at in range(1, len(inputs)):
+            if name == features_beside(invoke.instance, at):
+                return inputs[at].features
         if name in invoke.instance.sizes:
             shape = invoke.instance.shapes[invoke.instance.entry[0]]
             return inputs[0].features if invoke.instance.sizes[name] == shape.features else None
@@ -364,6 +367,8 @@ def _formula(expression: ex.Expr, names: Mapping[str, py.Expr]) -> py.Expr:
     match expression:
         case ex.Name():
             return names[expression.id]
+        case ex.Binary(op="*") if names.get("factor") == py.Unary("-", py.Lit(1)):
+            return py.Unary("-", _formula(expression.left, names))
         case ex.Binary():
             return py.Bin(expression.op, _formula(expression.left, names), _formula(expression.right, names))
         case ex.Function(name="take"):

@@ -288,4 +288,6 @@ def appended(members: Sequence[py.Expr | py.Star]) -> list[py.Stmt]:
     """The statement that puts members at the end of `layers`."""
     if len(members) == 1 and not isinstance(members[0], py.Star):
         return [py.ExprStmt(py.Call(py.Attr(local("layers"), "append"), (members[0],)))]
+    if len(members) == 1 and isinstance(members[0], py.Star):
+        return [py.AugAssign("+", local("layers"), members[0].value)]
     return [py.AugAssign("+", local("layers"), py.List(tuple(members)))] if members else []

@@ -143,9 +143,12 @@ class Sequencer:
         if not numbered(members):
             return self.assigned(target, members)
         plain: list[py.Stmt] = [self.installation(target, sequential(members))]
-        looped = self.looped(target, parts)
         spare = TABLE if any(_tabled(level.body) for level in levels.values()) else 0
-        return looped if looped is not None and self.height(looped) < self.height(plain) + spare else plain
+        for begin in (0, 1):  # the first row may have no part in the pattern
+            looped = self.looped(target, parts, begin)
+            if looped is not None and self.height(looped) < self.height(plain) + spare:
+                return looped
+        return plain
 
     def item(
         self, target: tuple[str, ...], nodes: Mapping[int, g.Layer | g.Invoke | g.Level], value: Value
@@ -222,8 +225,8 @@ class Sequencer:
             found.append(py.If(test, then or orelse, orelse if then else ()))
         return [*found, *_flushed(waiting)]
 
-    def looped(self, target: tuple[str, ...], parts: Sequence[Part]) -> list[py.Stmt] | None:
-        """The chain with loops over what follows a pattern; None where there is none."""
+    def looped(self, target: tuple[str, ...], parts: Sequence[Part], begin: int) -> list[py.Stmt] | None:
+        """The chain with loops over what follows a pattern from some row on; None where there is none."""
         rows = [row for part in parts for row in _rows(part)]
         if len(rows) > MAX_ROWS or len(flat(parts)) == 1:
             return None
@@ -231,7 +234,7 @@ class Sequencer:
         plain: list[py.Expr | py.Star] = []
         at, any_loop = 0, False
         while at < len(rows):
-            end, best = self.pattern(rows, at)
+            end, best = self.pattern(rows, at) if at >= begin else (at, None)
             if best is None:
                 plain.extend(_codes(rows[at]))
                 at += 1

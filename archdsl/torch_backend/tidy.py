@@ -9,6 +9,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import TypeVar, cast
 
 from . import pycode as py
+from .counted import COUNTER
 from .repeats import LOCAL
 
 Tree = TypeVar("Tree")
@@ -39,7 +40,8 @@ def _tidied(node: object, names: dict[str, str]) -> object:
 def _local(name: str, names: dict[str, str]) -> str:
     """A local variable, told from the arguments by an underscore where it must be."""
     base = name.removeprefix(LOCAL)
-    return f"{base}_" if base != name and base in names.values() else base
+    taken = (python for mark, python in names.items() if mark != COUNTER)  # no loop stands in a counting one
+    return f"{base}_" if base != name and base in taken else base
 
 
 def _windowed(call: py.Call) -> py.Call:

@@ -46,6 +46,8 @@ class Value:
     reads: frozenset[str] = frozenset()
     variable: str | None = None
     far: bool = False
+    label: str | None = None
+    """What the spec calls it."""
     kept: bool = False
     """Whether its variable stays to the end, however often it is read."""
 

@@ -14,7 +14,7 @@ from ..ir.names import Namer
 from ..ir.shapes import Shape
 from . import pycode as py
 from .bodies import labels
-from .formulas import FEATURES, Formulas, Lane, UnmergeableError
+from .formulas import FEATURES, Formulas, Lane, UnmergeableError, features_beside
 from .members import RESERVED, array_of, installation, member_of, registration
 from .outline import numbers_an_array, standing
 from .pyprint import flat
@@ -101,6 +101,11 @@ class Writer(ABC):
         heading = [n for n in names if all(_is(lane, n, at) for lane in lanes)]
         return ex.Name(heading[0]) if heading else ex.Name(FEATURES)
 
+    def entry_beside(self, at: int) -> ex.Expr | None:
+        """The features of what a module is handed besides, where they are a number."""
+        name = features_beside(self.lanes[0].instance, at)
+        return ex.Name(name) if all(name in lane.names for lane in self.lanes) and not self.is_level else None
+
     @abstractmethod
     def bodies(self, bodies: Bodies, namers: Mapping[int, Namer]) -> None:
         """Write some nodes, the same in all lanes."""
@@ -163,7 +168,7 @@ class Writer(ABC):
                 break
             self.settle(earlier)
         self.variables.pending.discard(value)
-        name = self.variables.choose(value, label)
+        name = self.variables.choose(value, label or value.label)
         if value.code != py.Name(name):
             self.forward.append(py.Assign(py.Name(name), value.code, comment=comment))
         self.hold(value, name)
@@ -202,9 +207,10 @@ class Writer(ABC):
         """The result of a node: kept as an expression while one reads it and it is short, else assigned."""
         shapes = {n: self.lanes[n].instance.shapes[v] for n, v in vids.items()}
         value = self.made(vids, code, features, shapes, depth, reads)
+        value.label = label_text(nodes)
         self.variables.pending.add(value)
         if value.uses != 1 or depth >= MAX_CALLS:
-            self.settle(value, label_text(nodes))
+            self.settle(value)
 
     # -- members
 
