@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-MARK = re.compile(r"\A(?:.*\n){0,4}.*archdsl|^Made by archdsl", re.MULTILINE)
-"""What the beginning of every file contains that archdsl made."""
+MARK = re.compile(
+    r"^\W{0,9}Made by archdsl |; made by archdsl</desc>|\A.{8}\{\"__metadata__\":[^}]*\"made_by\":\"archdsl\"|"
+    r"tEXtSoftware\0archdsl",
+    re.MULTILINE | re.DOTALL,
+)
+"""What the beginning of every file contains that archdsl made: source, pictures, weights."""
 
 
 class CommandError(Exception):

@@ -41,7 +41,7 @@ def _run(options: Options) -> int:
     network = open_network(options.file, options.settings)
     for dialect in filter(None, (options.source, options.target)):
         _check_dialect(network, dialect)
-    arrays = _without(_read(options.weights), options.ignored)
+    arrays = _read(options.weights, options.ignored)
     from ..torch_backend.weights import convert, write
 
     found = convert(network, arrays, options.source, options.target, f"`{options.weights}` does not fit")
@@ -86,11 +86,11 @@ def _check_dialect(network: Network, dialect: str) -> None:
         raise SettingError(error.diagnostics) from None
 
 
-def _read(name: str) -> dict[str, Tensor]:
-    from ..torch_backend.weights import UnreadableError, read
+def _read(name: str, ignored: Iterable[str]) -> dict[str, Tensor]:
+    from ..torch_backend.weights import UnreadableError, arrays_of, entries
 
     try:
-        return read(name)
+        return arrays_of(f"`{name}`", _without(entries(name), ignored))
     except FileNotFoundError:
         near = did_you_mean(name, [str(path) for path in Path(name).parent.glob("*")])
         raise CommandError(f"no file `{name}`", near) from None
@@ -99,17 +99,17 @@ def _read(name: str) -> dict[str, Tensor]:
     except OSError as error:
         raise CommandError(f"cannot read `{name}`: {(error.strerror or str(error)).lower()}") from None
     except UnreadableError as error:
-        raise CommandError(str(error)) from None
+        raise CommandError(str(error), error.help) from None
     except ImportError:
         raise CommandError("weights need safetensors", "pip install 'archdsl[weights]'") from None
 
 
-def _without(arrays: dict[str, Tensor], patterns: Iterable[str]) -> dict[str, Tensor]:
+def _without(arrays: dict[object, object], patterns: Iterable[str]) -> dict[object, object]:
     """What no pattern matches; a pattern that matches nothing is a mistake."""
     from fnmatch import fnmatchcase
 
     for pattern in patterns:
-        kept = {key: array for key, array in arrays.items() if not fnmatchcase(key, pattern)}
+        kept = {key: array for key, array in arrays.items() if not fnmatchcase(str(key), pattern)}
         if len(kept) == len(arrays):
             raise CommandError(f"`--ignore {pattern}` matches no name", f"the first is `{next(iter(arrays), '')}`")
         arrays = kept

@@ -5,7 +5,8 @@ Nothing here holds numbers. `storage` says which rows of which arrays are under 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import field
 
 from ..diagnostics import Diagnostic, SpecError
@@ -278,6 +279,43 @@ def misfit(stored: Sequence[Stored], shapes: Mapping[str, Sizes]) -> Misfit:
     return Misfit(tuple(missing), left, tuple(reshaped))
 
 
+_WRAPPERS = frozenset({"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
+"""What DataParallel, torch.compile, FSDP and checkpoint_wrapper put into the names of what they wrap."""
+
+
+def unwrapped(known: Set[str], keys: Iterable[str]) -> dict[str, str]:
+    """Each key of a file with the name it has once what wrapped the network is off.
+
+    Segments of torch's own wrappers go wherever they stand and no name has them. If no key is known then, the one prefix
+    under which the most names are found goes, too: the attribute that held the network while it was trained.
+
+    >>> unwrapped({"fc.weight"}, ["model.module.fc.weight", "loss.scale"])
+    {'model.module.fc.weight': 'fc.weight', 'loss.scale': 'loss.scale'}
+    """
+    own = _WRAPPERS.difference(*(key.split(".") for key in known))
+    names = {key: ".".join(part for part in key.split(".") if part not in own) for key in keys}
+    if len(set(names.values())) < len(names):
+        names = {key: key for key in names}
+    if known.isdisjoint(names.values()):
+        prefix = _prefix(known, names.values())
+        found = {key: name.removeprefix(prefix) for key, name in names.items()}
+        names = found if len(set(found.values())) == len(found) else names
+    return {key: name if name in known else key for key, name in names.items()}
+
+
+def _prefix(known: Set[str], names: Iterable[str]) -> str:
+    """The beginning after which the most known names stand; nothing if there is none, or two are equal."""
+    found: Counter[str] = Counter()
+    for name in names:
+        at = name.find(".")
+        while at >= 0:
+            if name[at + 1 :] in known:
+                found[name[: at + 1]] += 1
+            at = name.find(".", at + 1)
+    (first, most), (_, second) = (*found.most_common(2), ("", 0), ("", 0))[:2]
+    return first if most > second else ""
+
+
 def better_dialect(network: Network, dialect: str | None, shapes: Mapping[str, Sizes]) -> str | None:
     """A sentence that names the dialect whose keys these are, if it is not the one asked for."""
     scores: dict[str | None, int] = {}
@@ -286,7 +324,8 @@ def better_dialect(network: Network, dialect: str | None, shapes: Mapping[str, S
             known = {key for array in storage(network, name) for key in array.keys}
         except SpecError:
             continue
-        scores[name] = len(known & shapes.keys()) - len(known ^ shapes.keys())
+        keys = set(unwrapped(known, shapes).values())
+        scores[name] = len(known & keys) - len(known ^ keys)
     best = max(scores, key=lambda name: scores[name], default=dialect)
     if best == dialect or scores[best] <= max(scores.get(dialect, 0), 0):
         return None
@@ -297,4 +336,23 @@ def _shown(shape: Sequence[Dim]) -> str:
     return dims.show_shape(tuple(shape)) if shape else "a single number"
 
 
-__all__ = ["Misfit", "Piece", "Stored", "WeightsError", "better_dialect", "check_dialects", "misfit", "storage"]
+def only_named_otherwise(found: Misfit) -> str | None:
+    """A sentence that says so if what is missing and what is left over have the same shapes in the same order."""
+    wanted, given = [shape for _, shape in found.missing], [shape for _, shape in found.left_over]
+    if not wanted or found.reshaped or wanted != given:
+        return None
+    return "they have the same shapes in the same order: a section `names` can say what is called how"
+
+
+__all__ = [
+    "Misfit",
+    "Piece",
+    "Stored",
+    "WeightsError",
+    "better_dialect",
+    "check_dialects",
+    "misfit",
+    "only_named_otherwise",
+    "storage",
+    "unwrapped",
+]

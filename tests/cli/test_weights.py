@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pickle
 from pathlib import Path
 
 import pytest
@@ -106,11 +108,122 @@ def test_ignored_names(run: Run, spec: Path, own: Path):
     assert "`--ignore *.maks` matches no name" in ran.err
 
 
-@pytest.mark.parametrize("nested", ["state_dict", "model"])
+@pytest.mark.parametrize("nested", ["state_dict", "model", "state_dict_ema", "params"])
 def test_checkpoints_and_wrappers_are_opened(run: Run, spec: Path, own: Path, nested: str):
     wrapped = {f"module.{key}": array for key, array in torch.load(own).items()}
-    torch.save({nested: wrapped, "epoch": 3}, own)
+    torch.save({nested: wrapped, "epoch": 3, "optimizer": {"state": {0: {"step": torch.ones(1)}}}}, own)
     assert run("weights", str(spec), str(own)).code == 0
+
+
+def test_several_sets_of_weights_in_one_file(run: Run, spec: Path, own: Path):
+    torch.save({"ema": torch.load(own), "student": torch.load(own)}, own)
+    ran = run("weights", str(spec), str(own))
+    assert (ran.code, ran.err.splitlines()[0]) == (2, f"archdsl: error: `{own}` holds several: `ema`, `student`")
+    around: dict[str, object] = {}
+    around["state_dict"] = around
+    torch.save(around, own)
+    assert "holds no arrays by name" in run("weights", str(spec), str(own)).err
+
+
+@pytest.mark.parametrize("form", ["pt", "safetensors", "python"])
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "_orig_mod.module.", "model.", "net.backbone."])
+def test_what_wrapped_the_network_is_taken_off(run: Run, spec: Path, own: Path, prefix: str, form: str):
+    before = torch.load(own)
+    wrapped = {prefix + key: array for key, array in before.items()}
+    if form == "python":
+        assert equal(archdsl.build(archdsl.load(spec), weights=wrapped).state_dict(), before)
+        return
+    path, again = spec.with_name(f"wrapped.{form}"), spec.with_name("again.pt")
+    torch.save(wrapped, path) if form == "pt" else safetensors.save_file(
+        {key: array.clone() for key, array in wrapped.items()}, path
+    )
+    assert run("weights", str(spec), str(path), "-o", str(again)).code == 0
+    assert equal(torch.load(again), before)
+
+
+def test_names_in_the_middle_and_beside(run: Run, spec: Path, own: Path):
+    state = torch.load(own)
+    inside = {key.replace("h.0.", "h.0._checkpoint_wrapped_module.").replace("h.1.", "h.1._orig_mod."): array
+              for key, array in state.items()}  # fmt: skip
+    averaged = {"n_averaged": torch.tensor(3), **{f"module.{key}": array for key, array in state.items()}}
+    old = {**{f"model.{key}": array for key, array in state.items()}, "loss.scale": torch.ones(1)}
+    for given, code in ((inside, 0), (averaged, 0), (old, 1)):
+        torch.save(given, own)
+        ran = run("weights", str(spec), str(own))
+        assert ran.code == code, ran.err
+    assert ran.err.splitlines()[1:] == ["  left over: loss.scale (1)"]
+    assert run("weights", str(spec), str(own), "--ignore", "loss.*").code == 0
+    twins = {f"{side}.{key}": array for key, array in state.items() for side in ("student", "teacher")}
+    torch.save(twins, own)
+    assert run("weights", str(spec), str(own)).code == 1
+    assert run("weights", str(spec), str(own), "--ignore", "teacher.*").code == 0
+
+
+def test_entries_that_are_no_arrays(run: Run, spec: Path, own: Path):
+    torch.save({**torch.load(own), "epoch": 3}, own)
+    ran = run("weights", str(spec), str(own))
+    assert (ran.code, ran.err.splitlines()) == (
+        2,
+        [
+            f"archdsl: error: `{own}` holds more than arrays: `epoch` is of type int",
+            "  help: left out by `--ignore epoch`",
+        ],
+    )
+    assert run("weights", str(spec), str(own), "--ignore", "epoch").code == 0
+    with pytest.raises(ValueError, match="the state_dict holds more than arrays"):
+        archdsl.build(archdsl.load(spec), weights=torch.load(own))
+
+
+@pytest.mark.parametrize("safe", [True, False])
+def test_models_in_several_files(run: Run, spec: Path, own: Path, safe: bool):
+    state, names = torch.load(own), ("model-1-of-2.safetensors", "model-2-of-2.safetensors")
+    parts = ({k: v.clone() for k, v in state.items() if k.startswith("h.0") == one} for one in (True, False))
+    places: dict[str, str] = {}
+    for name, part in zip(names, parts, strict=True):
+        (safetensors.save_file if safe else torch.save)(part, spec.with_name(name))
+        places |= dict.fromkeys(part, name)
+    index, again = spec.with_name("model.safetensors.index.json"), spec.with_name("again.pt")
+
+    def ran(**changed: str) -> str:
+        index.write_text(json.dumps({"metadata": {}, "weight_map": places | changed}))
+        return run("weights", str(spec), str(index), "-o", str(again), "--force").err
+
+    assert "wrote" in ran()
+    assert equal(torch.load(again), state)
+    assert "says that `extra` is in" in ran(extra=names[0])
+    assert "which is not beside it" in ran(extra="none.bin")
+    for name in ("../own.pth", "/etc/passwd", "model.safetensors.index.json", ".."):
+        assert "which is no file of weights beside it" in ran(extra=name)
+    index.write_text("[]")
+    assert "it has no `weight_map`" in run("weights", str(spec), str(index)).err
+
+
+def test_counts_of_batches_may_be_missing(tmp_path: Path):
+    """torchvision's oldest files have none; torch's own loading adds them."""
+    net = archdsl.loads("input: 3x8x8\nlayers: c: conv 3x3, 4 -> n: bn")
+    state = archdsl.build(net).state_dict()
+    found = archdsl.convert_weights(net, {key: array for key, array in state.items() if "num_batches" not in key})
+    assert equal(found, dict(state))
+    assert found["n.num_batches_tracked"].dtype == torch.int64
+
+
+def test_written_files_are_the_same_each_time(run: Run, spec: Path, own: Path):
+    for name in ("out.pt", "out.safetensors"):
+        out, found = spec.with_name(name), set[bytes]()
+        for _ in range(6):
+            assert run("weights", str(spec), str(own), "-o", str(out), "--force").code == 0
+            found.add(out.read_bytes())
+        assert len(found) == 1
+        assert b".tmp" not in found.pop()
+    assert run("weights", str(spec), str(own), "-o", str(out)).code == 0  # known to be ours
+
+
+def test_a_name_does_not_make_a_file_ours(run: Run, spec: Path, own: Path):
+    mine = spec.with_name("archdsl_run.pt")
+    torch.save(torch.load(own), mine)
+    before = mine.read_bytes()
+    assert "was not written by archdsl" in run("weights", str(spec), str(own), "-o", str(mine)).err
+    assert mine.read_bytes() == before
 
 
 class Hostile:
@@ -119,10 +232,15 @@ class Hostile:
 
 
 @pytest.mark.parametrize(
-    "content", [{"a": Hostile()}, {"a": 3}, [1, 2], b"", b"hello", b"PK\x03\x04", b"\x09" + b"\0" * 7 + b"{"]
-)
-def test_files_that_hold_no_weights(run: Run, spec: Path, content: object, monkeypatch: pytest.MonkeyPatch):
-    path = spec.with_name("bad.pt")
+    "content",
+    [
+        {"a": Hostile()}, {"a": 3}, [1, 2], b"", b"hello", b"PK\x03\x04", b"\x09" + b"\0" * 7 + b"{", pickle.dumps(Hostile()),
+        {"a": torch.eye(2).to_sparse()}, b"version https://git-lfs.github.com/spec/v1\n", b"<!DOCTYPE html>", b"\x1f\x8b\x08",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["bad.pt", "bad.safetensors"])
+def test_files_that_hold_no_weights(run: Run, spec: Path, content: object, name: str):
+    path = spec.with_name(name)
     if isinstance(content, bytes):
         path.write_bytes(content)
     else:
@@ -132,6 +250,14 @@ def test_files_that_hold_no_weights(run: Run, spec: Path, content: object, monke
     assert ran.err.startswith(f"archdsl: error: `{path}` ")
     assert "report" not in ran.err
     assert not Path("hacked").exists()
+
+
+def test_files_that_are_not_whole(run: Run, spec: Path, own: Path):
+    whole = own.read_bytes()
+    for size in range(0, len(whole), 97):
+        own.write_bytes(whole[:size])
+        ran = run("weights", str(spec), str(own))
+        assert (ran.code, ran.err.partition("` ")[2]) == (2, "is no whole file of weights\n"), size
 
 
 def test_what_is_not_written_over(run: Run, spec: Path, own: Path):

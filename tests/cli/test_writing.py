@@ -12,7 +12,7 @@ from archdsl.cli import files
 
 from .conftest import Run
 
-EMITTED = '"""LeNet-5.\n\nMade by archdsl from lenet5.yaml.\n"""\n'
+EMITTED = '"""LeNet-5.\n\nMade by archdsl 0.1.0 from lenet5.yaml.\n"""\n'
 
 
 @pytest.fixture
@@ -56,7 +56,10 @@ def test_a_long_citation_does_not_hide_whose_file_it_is(run: Run, tmp_path: Path
         assert ran.code == 0, ran.err
 
 
-@pytest.mark.parametrize("text", ["print('mine')\n", "\n" * 6 + "# archdsl\n", "\x00\xff"])
+@pytest.mark.parametrize(
+    "text",
+    ["print('mine')\n", "\n" * 6 + "# archdsl\n", "\x00\xff", "import archdsl\n\nnet = archdsl.load('lenet5')\n"],
+)
 def test_compile_refuses_what_it_did_not_write(run: Run, emitted: str, tmp_path: Path, text: str):
     out = tmp_path / "mine.py"
     out.write_text(text, encoding="latin-1")
@@ -94,12 +97,12 @@ def test_failed_writing_leaves_the_old_output(
         raise OSError(28, "No space left on device")
 
     out = tmp_path / "net.py"
-    out.write_text('"""archdsl, older"""\n')
+    out.write_text('"""Made by archdsl 0.0.9 from x."""\n')
     monkeypatch.setattr(files.os, broken, fails)
     ran = run("compile", "lenet5", "-o", str(out))
     assert ran.code == 2
     assert "no space left on device" in ran.err
-    assert out.read_text() == '"""archdsl, older"""\n'
+    assert out.read_text() == '"""Made by archdsl 0.0.9 from x."""\n'
     assert only(tmp_path) == ["net.py"]
 
 
@@ -116,7 +119,7 @@ def test_missing_folder_and_folder_as_target(run: Run, emitted: str, tmp_path: P
 def test_mode_and_links_stay(run: Run, emitted: str, tmp_path: Path):
     (tmp_path / "real").mkdir()
     real, link = tmp_path / "real" / "net.py", tmp_path / "net.py"
-    real.write_text('"""archdsl"""\n')
+    real.write_text(EMITTED)
     real.chmod(0o640)
     link.symlink_to(real)
     assert run("compile", "lenet5", "-o", str(link)).code == 0
