@@ -19,7 +19,7 @@ def grid_slot(word: str, shape: Shape) -> Slot:
     symbolic = [n for n in grid if not isinstance(n, int)]
     if len(symbolic) > 1:
         raise Refusal("A1001", f"`{word}` on places of a map of {Size(grid)!r}, more than one of them symbolic,")
-    return Slot(Listed(n if isinstance(n, int) else -1 for n in grid))
+    return Slot(Listed(n if isinstance(n, int) else -1 for n in grid), Name("grid"))
 
 
 @operator

@@ -326,7 +326,8 @@ class ClassWriter(WalkWriter):
         if not 1 <= len(found) <= 2 or not all(is_chain(item, uses, shapes) for item in found):
             raise UnmergeableError
         for item in found:
-            stands = isinstance(item, g.Invoke) or (isinstance(item, g.Layer) and self.form(lane, item).state)
+            form = self.form(lane, item) if isinstance(item, g.Layer) else None
+            stands = isinstance(item, g.Invoke) or (form is not None and (form.state or form.function is None))
             if item.label is None and (namer.positional or not stands):
                 raise UnmergeableError
         for item, after in pairwise(found):

@@ -689,8 +689,8 @@ class DropPath(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0:
             return x
-        kept = torch.rand(x.shape[:1] + (1,) * (x.dim() - 1), device=x.device) >= self.p
-        return x * kept / (1 - self.p) if self.p < 1 else torch.zeros_like(x)
+        kept = x.new_empty(x.shape[:1] + (1,) * (x.dim() - 1)).bernoulli_(1.0 - self.p)
+        return x * kept.div_(1 - self.p) if self.p < 1 else torch.zeros_like(x)
 
 
 class ChannelRMSNorm(nn.RMSNorm):

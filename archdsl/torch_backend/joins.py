@@ -10,6 +10,7 @@ from ..ir import graph as g
 from ..ir.lookup import arms
 from ..ir.names import Namer
 from ..ir.operator import TorchForm
+from ..ir.shapes import Constant
 from . import pycode as py
 from .formulas import UnmergeableError, literal
 from .in_place import ResidualInPlace
@@ -130,7 +131,7 @@ class JoinWriter(LayerWriter):
         defaults = {keyword: default for keyword, _, default in first.kwargs if keyword in first.training}
         made = self.call(joins, calls, [], None)
         kwargs = [
-            (k, py.IfExp(py.Name("self.training"), code, literal(defaults[k])) if k in defaults else code)
+            (k, py.IfExp(py.Name("self.training"), code, _decimal(defaults[k])) if k in defaults else code)
             for k, code in made.kwargs
         ]
         return py.Call(made.func, made.args, tuple(kwargs))
@@ -188,3 +189,8 @@ def _shortcut(residual: g.Residual) -> g.Arm:
 
 def _assigns(statement: py.Stmt, name: str) -> bool:
     return isinstance(statement, py.Assign) and statement.target == py.Name(name)
+
+
+def _decimal(value: Constant) -> py.Expr:
+    """What stands beside a decimal: to TorchScript both sides of a choice have one type."""
+    return py.Lit(float(value)) if isinstance(value, int | Fraction) else literal(value)

@@ -229,6 +229,7 @@ def test_dropout_is_for_training() -> None:
     assert not torch.allclose(ours(x), ours(x))
     ours.x1.eval()
     assert not torch.allclose(ours(x), ours(x))  # the joining attend forgets on its own
+    close(torch.jit.script(ours.eval())(x), ours(x), rtol=0, atol=0)
 
 
 # ---- any tiles, pair by pair -----------------------------------------------------------------------------------------

@@ -20,6 +20,8 @@ import archdsl
 from archdsl.ir.dims import evaluate
 from archdsl.torch_backend.verify import sample, sizes
 
+from .torchvision_models import StochasticDepth
+
 Reference = Callable[..., Tensor]
 
 
@@ -243,7 +245,7 @@ def test_what_torch_cannot_be_told() -> None:
 
 @pytest.mark.parametrize("p", [0.0, 0.25, 1.0])
 def test_droppath_in_training(p: float) -> None:
-    """As torchvision's StochasticDepth a row: whole examples, the mean of many as it came."""
+    """As torchvision's StochasticDepth a row, the same examples with the same seed; the mean of many as it came."""
     module = archdsl.build(archdsl.loads(f"input: 3x2x2\nlayers: droppath {p}\n")).train()
     torch.manual_seed(0)
     y = module(torch.ones(4000, 3, 2, 2))
@@ -251,6 +253,11 @@ def test_droppath_in_training(p: float) -> None:
     scale = 1 / (1 - p) if p < 1 else 0
     assert torch.equal(y, (kept * scale)[:, None, None, None].expand_as(y))
     assert kept.float().mean().item() == pytest.approx(1 - p, abs=0.03)
+    x = torch.randn(50, 3, 2, 2)
+    torch.manual_seed(1)
+    ours = module(x)
+    torch.manual_seed(1)
+    assert torch.equal(ours, StochasticDepth(p, "row").train()(x))
 
 
 @pytest.mark.parametrize("line", ["instancenorm momentum 0.3", "instancenorm momentum 0.3, no affine"])

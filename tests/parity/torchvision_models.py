@@ -14,5 +14,6 @@ for _schema in (
         _library.define(_schema)
 
 from torchvision import models  # noqa: E402
+from torchvision.ops import StochasticDepth  # noqa: E402
 
-__all__ = ["models"]
+__all__ = ["StochasticDepth", "models"]

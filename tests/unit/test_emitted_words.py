@@ -46,6 +46,11 @@ def lines(shape: str, layers: str, before: str = "") -> list[str]:
         ("3x8x8", "rmsnorm", ["self.rmsnorm1 = ChannelRMSNorm(3, eps=1e-06)"]),
         ("6x8", "rmsnorm eps 0.1", ["self.rmsnorm1 = nn.RMSNorm(8, eps=0.1)"]),
         ("3x8x8", "instancenorm", ["self.instancenorm1 = nn.InstanceNorm2d(3, affine=True)"]),
+        (
+            "Tx8",
+            "attend heads 2, dropout 0.1:\n    - linear 8\n    - linear 8\n    - linear 8",
+            ["dropout=0.1 if self.training else 0.0,"],  # TorchScript takes no `else 0`
+        ),
         ("3x8x8", "tokens -> image", ["return image(tokens(x), [8, 8])"]),
         ("6x8", "image", ["return x.transpose(1, 2)"]),
         ("3x8x8", "patches 4 -> patches 2", ["return grid_patches(patches(x, 4), 2, grid=[2, 2])"]),
