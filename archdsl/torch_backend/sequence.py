@@ -25,9 +25,10 @@ from .tidy import tidied
 from .values import Value, consumed, inside
 
 if TYPE_CHECKING:
-    from .classes import ClassWriter
+    from .layers import LayerWriter
 
 _CHAIN = g.Layer | g.Invoke | g.Level | g.Line | g.Choice | g.Repeat
+_IDENTITY = py.Call(py.Name("nn.Identity"))
 MAX_MEMBERS = 2_000
 MAX_ROWS = 100
 TABLE = 20
@@ -122,7 +123,7 @@ Part: TypeAlias = Member | Together | Repeated | Decided
 class Sequencer:
     """Writes one chain as a container."""
 
-    def __init__(self, writer: ClassWriter) -> None:
+    def __init__(self, writer: LayerWriter) -> None:
         self.writer = writer
         self.features: ex.Expr | None = None
         self.current: Value | None = None
@@ -432,8 +433,11 @@ def numbered(members: Sequence[Member]) -> bool:
 
 
 def sequential(members: Sequence[Member]) -> py.Expr:
-    """`nn.Sequential(...)`."""
-    return py.Call(py.Name("nn.Sequential"), tuple(_starred(members)))
+    """`nn.Sequential(...)`; an identity at its end holds no other's position, and is left out."""
+    found = list(members)
+    while len(found) > 1 and found[-1].code == _IDENTITY:
+        found.pop()
+    return py.Call(py.Name("nn.Sequential"), tuple(_starred(found)))
 
 
 def listing(parts: Sequence[Part]) -> py.Expr:

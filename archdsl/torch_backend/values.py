@@ -63,7 +63,8 @@ def _far(body: Body, found: set[int]) -> None:
     made: dict[int, int] = {}
     for at, node in enumerate(body):
         for value in set(_reads(node)):
-            if value in made and any(not isinstance(b, SideOutput) for b in body[made[value] + 1 : at]):
+            between = body[made[value] + 1 : at] if value in made else ()
+            if any(not isinstance(b, SideOutput) and any(True for _ in _made((b,))) for b in between):
                 found.add(value)
         made.update(dict.fromkeys(_made((node,)), at))
         for inner in inside(node):

@@ -122,11 +122,10 @@ def test_a_value_that_is_read_again_is_called_as_the_spec_calls_it() -> None:
 
 
 def test_a_module_that_hands_on_what_another_gives_returns_it() -> None:
-    emitted = source(
-        "input: 8\nlayers:\n  outer:\n    inner: [early: linear 8 -> relu -> linear 4 -> late: relu]\n"
-        "  concat:\n    - @outer.inner.early\n    - identity\n"
-    )
-    assert "return self.inner(x)" in emitted or "inner" not in emitted
+    emitted = archdsl.compile(archdsl.load("retinanet"))
+    assert "return self.fpn(x, layer3, layer2)" in emitted
+    assert "p3 = self.layer_blocks[0](out)" in emitted
+    assert "return x, p3, p4, p5, p6" in emitted
 
 
 def test_counting_loops_count_by_i() -> None:
@@ -146,3 +145,10 @@ def test_a_module_and_not_its_function_is_carried_along() -> None:
     emitted = source("input: 3x4x4\nlayers: body: [conv 1x1, 4 -> tokens -> linear 2]")
     assert "class Tokens" in emitted
     assert "def tokens" not in emitted
+
+
+def test_no_identity_stands_at_an_end_for_inference() -> None:
+    text = "input: 3x8x8\nlayers:\n  a: [conv 1x1, 4 -> bn]\n  b: [conv 1x1, 4 -> bn -> relu -> dropout 0.1]\n"
+    emitted = archdsl.compile(archdsl.loads(text), inference=True)
+    assert "self.a = nn.Sequential(nn.Conv2d(3, 4, 1))" in emitted
+    assert emitted.count("nn.Identity()") == 1
