@@ -34,8 +34,9 @@ Place = tuple[Shapes, int]
 class Spot:
     """Where a path leads within one body: to a value, or on into a call.
 
-    `call` with `rest`: the path goes on inside that call, which stands at `path`. `turn`: the value is the output of
-    that iteration of the level at `path`, one of several equal ones, which share the number `value`.
+    `call` with `rest`: the path goes on inside that call, which stands at `path`. `turn`: the value is made in that
+    iteration of the level at `path`, one of several equal ones, which share the number `value`; it is the iteration's
+    output if there is no `rest`.
     """
 
     value: int
@@ -76,7 +77,10 @@ def _inside(node: Node, rest: Segments, path: Segments) -> Spot | None:
     if run is None or len(items) != 1:
         return follow(node.body, rest, path)
     if below:
-        return _inside(items[0], tuple(below), (*path, position))
+        spot = _inside(items[0], tuple(below), (*path, position))
+        if spot is None or spot.call is not None or spot.turn is not None or run.count == 1:
+            return spot
+        return Spot(spot.value, path=path, rest=() if spot.value == run.output else tuple(below), turn=int(position))
     return Spot(run.output, path=path, turn=int(position) if run.count > 1 else None)
 
 

@@ -154,7 +154,7 @@ class ClassWriter(OptionWriter):
 
     def written_level(self, levels: Mapping[int, g.Level], nodes: Nodes, path: tuple[str, ...]) -> None:
         """A level at its path, written as it was the first time if it stands there already."""
-        chain = all(self.is_chain(n, level) for n, level in levels.items())
+        chain = all(self.is_chain(n, level) for n, level in levels.items()) and not self.cut_below(path)
         kind = self.kinds.get(path) if self.repeating else None
         if kind == "chain" or (kind is None and chain):
             self.kinds[path] = "chain"

@@ -26,9 +26,11 @@ class LookWriter(Writer):
             raise UnmergeableError
         if all(s.call is None and s.turn is None for s in spots.values()):
             return self.get({n: s.value for n, s in spots.items()})
-        if path not in self.tapped:
+        spot = next(iter(spots.values()))
+        kept = path if spot.turn is None or spot.rest else (*spot.path, str(spot.turn))
+        if kept not in self.tapped:
             raise NotEmittedError(f"`@{'.'.join(path)}`, a value inside a module,")
-        return self.tapped[path]
+        return self.tapped[kept]
 
     def beside(self, invokes: Mapping[int, g.Invoke], path: Segments) -> list[str | None]:
         """The variables for what a call returns beside its output; None for what nothing here looks at."""
@@ -64,6 +66,11 @@ class LookWriter(Writer):
         value.variable, value.code, value.reads = name, py.Name(name), frozenset({name})
         return value
 
+    def cut_below(self, path: Segments) -> bool:
+        """Whether something looks at an iteration of a level that stands below a path."""
+        found = (key for lane in self.lanes for key in turns(lane.instance, self.returned))
+        return any(len(key) > len(path) and key[: len(path)] == path for key in found)
+
     def cut(self, path: Segments, levels: Mapping[int, g.Level], member: py.Expr, entry: py.Expr) -> py.Expr:
         """A chain applied; after the iterations that something looks at it is cut."""
         found = {tuple(turns(self.lanes[n].instance, self.returned).get(path, ())) for n in levels}
@@ -80,8 +87,15 @@ class LookWriter(Writer):
         return py.Call(py.Index(member, py.Slice(py.Lit(begin))) if begin else member, (code,))
 
     def note_turn(self, runs: Mapping[int, g.Run], step: int) -> None:
-        """Keep the output of an iteration that was written out, if something looks at it."""
+        """Keep what an iteration that was written out made, if something looks at it: its output, and what is in it."""
         number = next(iter(runs.values())).index + step
+        for path in sorted(self.wanted()):
+            if path not in self.tapped and path[: len(self.prefix) + 1] == (*self.prefix, str(number)):
+                spots = {n: spot_of(self.lanes[n].instance, path) for n in runs}
+                if all(spot.rest and spot.call is None for spot in spots.values()):
+                    value = self.get({n: spot.value for n, spot in spots.items()})
+                    value.kept = True
+                    self.tapped[path] = value
         if any(number in turns(self.lanes[n].instance, self.returned).get(self.prefix, ()) for n in runs):
             value = self.get({n: run.output for n, run in runs.items()})
             value.kept = True

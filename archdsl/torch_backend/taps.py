@@ -86,7 +86,7 @@ def looked_at(instance: g.Instance, returned: Iterable[Segments]) -> set[int]:
 
 def _values(instance: g.Instance, paths: Iterable[Segments]) -> Iterator[int]:
     for spot in (spot_of(instance, path) for path in paths):
-        if spot.call is None and spot.turn is None:
+        if spot.call is None and (spot.turn is None or spot.rest):
             yield spot.value
 
 
@@ -95,6 +95,6 @@ def turns(instance: g.Instance, returned: Iterable[Segments]) -> dict[Segments, 
     found: dict[Segments, set[int]] = {}
     for path in (*(look.path for look in looks(instance.body)), *returned):
         spot = spot_of(instance, path)
-        if spot.turn is not None:
+        if spot.turn is not None and not spot.rest:
             found.setdefault(spot.path, set()).add(spot.turn)
     return {path: sorted(numbers) for path, numbers in found.items()}

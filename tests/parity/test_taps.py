@@ -96,3 +96,44 @@ def test_a_value_from_before_a_repeat_is_still_that_value(lines: str) -> None:
         for n in (2, 3, 4):
             y = parts[f"conv{n}"](y).relu()
     assert torch.equal(module(x), y.relu() if "for i" in lines else y + a)
+
+
+LEVELS = {
+    "layers": ("stage: [a: conv 3x3, 8 -> relu -> conv 3x3, 8] x 3", "stage.{i}.a"),
+    "the last layer": ("stage: [sigmoid -> b: conv 3x3, 8] x 3", "stage.{i}.b"),
+    "no chain": ("stage: [residual: a: conv 3x3, 8 -> sigmoid -> conv 3x3, 8] x 3", "stage.{i}.a"),
+    "a level": ("stage: [inner: [a: conv 3x3, 8 -> sigmoid -> conv 3x3, 8] -> conv 3x3, 8] x 3", "stage.{i}.inner.a"),
+    "repeats": (
+        "stage: [inner: [a: conv 3x3, 8 -> sigmoid -> conv 3x3, 8] x 3 -> conv 3x3, 8] x 3",
+        "stage.{i}.inner.1.a",
+    ),
+    "their ends": ("stage: [inner: [sigmoid -> a: conv 3x3, 8] x 3 -> conv 3x3, 8] x 3", "stage.{i}.inner.1"),
+    "a call": ("stage: [u: unit -> conv 3x3, 8] x 3", "stage.{i}.u"),
+    "into a call": ("stage: [u: unit -> conv 3x3, 8] x 3", "stage.{i}.u.a"),
+    "from outside": ("m: stages", "m.stage.{i}.a"),
+}
+
+
+@pytest.mark.parametrize("turn", range(3))
+@pytest.mark.parametrize("form", LEVELS)
+def test_the_turn_that_is_meant(form: str, turn: int) -> None:
+    """Equal iterations share the numbers of their values: what is looked at is what that module gave."""
+    layers, at = LEVELS[form]
+    path = at.format(i=turn)
+    net = archdsl.loads(
+        "input: 8x6x6\nmodule unit: a: conv 3x3, 8 -> sigmoid -> conv 3x3, 8\n"
+        "module stages:\n  stage: [a: conv 3x3, 8 -> sigmoid -> conv 3x3, 8] x 3\n  conv 1x1, 8\n"
+        f"layers:\n  {layers}\n  add:\n    - identity\n    - @{path} -> head: conv 3x3, 8\n"
+    )
+    module = archdsl.build(net)
+    given: dict[str, torch.Tensor] = {}
+
+    def keep(_: nn.Module, inputs: tuple[torch.Tensor, ...], output: object) -> None:
+        made = inputs[0] if _ is module.head else output
+        given["head" if _ is module.head else path] = made[0] if isinstance(made, tuple) else made  # type: ignore[assignment]
+
+    member = f"{path}.a" if form == "their ends" else path
+    module.get_submodule(member).register_forward_hook(keep)
+    module.head.register_forward_hook(keep)
+    module(torch.randn(2, 8, 6, 6))
+    assert torch.equal(given["head"], given[path])
