@@ -39,13 +39,16 @@ class OptionWriter(WalkWriter):
         name = ""
         for found in ({n: i[at] for n, i in items.items()} for at in range(len(next(iter(items.values()))))):
             path = self.path(dict(found), namers)
+            if all(item.label is None and self.is_wire(n, item) for n, item in found.items()):
+                continue
             self.parents(path)
             made.extend(sequencer.item(path, found, current))
             self.init.append(installation(path, py.Call(py.Name("nn.Identity")), self.dicts))
             current, code = sequencer.current or current, py.Call(self.member(path), (code,))
             name = name or f"has_{path[-1]}"
-        test = self.formulas.test(first.tests[0], {n: c.taken == 0 for n, c in choices.items()}, name)
-        self.init.append(py.If(test, tuple(made)))
+        if made:
+            test = self.formulas.test(first.tests[0], {n: c.taken == 0 for n, c in choices.items()}, name)
+            self.init.append(py.If(test, tuple(made)))
         vids = {n: i[-1].output for n, i in items.items()}
         shapes = {n: self.lanes[n].instance.shapes[c.output] for n, c in choices.items()}
         uses = max(self.uses[n][v] for n, v in vids.items())
@@ -67,12 +70,17 @@ class OptionWriter(WalkWriter):
         for item in found:
             form = self.form(lane, item) if isinstance(item, g.Layer) else None
             stands = isinstance(item, g.Invoke) or (form is not None and (form.state or form.function is None))
-            if item.label is None and (namer.positional or not stands):
+            if item.label is None and (namer.positional or not (stands or self.is_wire(lane, item))):
                 raise UnmergeableError
         for item, after in pairwise(found):
             if uses[item.output] != 1 or first_input((after,), after.output) != item.output:
                 raise UnmergeableError
         return found
+
+    def is_wire(self, lane: int, item: g.Layer | g.Invoke | g.Level) -> bool:
+        """Whether an item hands on what it is given, as what is gone for inference does."""
+        function = self.form(lane, item).function if isinstance(item, g.Layer) else None
+        return function is not None and function.name == ""
 
 
 def _members(body: g.Body) -> list[g.Layer | g.Invoke | g.Level]:

@@ -170,3 +170,16 @@ def test_what_is_missing_is_not_made_up(missing: str) -> None:
     del state[missing]
     with pytest.raises(KeyError, match=missing):
         scope["fold"](state)
+
+
+@pytest.mark.parametrize("shortcut", ["conv 1x1, w, stride s, no bias -> bn", "unit w, s"])
+def test_a_projection_that_some_blocks_have(shortcut: str) -> None:
+    source = compare(
+        archdsl.loads(
+            "input: 3x16x16\nmodule unit w, s: conv 1x1, w, stride s, no bias -> bn\nmodule block w, s=1:\n  residual:\n"
+            f"    conv 3x3, w, stride s, no bias -> bn -> relu\n    shortcut: [{shortcut}] if s != 1\n  relu\n"
+            "layers:\n  conv 3x3, 8\n  block 8 -> block 16, s 2 -> block 16\n"
+        )
+    )
+    assert "class Block2" not in source
+    assert "nn.BatchNorm" not in source
