@@ -149,6 +149,7 @@ def _labels(spec: Spec) -> Iterator[Diagnostic]:
     if spec.layers is not None:
         bodies.append(spec.layers)
     references = [segment for body in bodies for segment in _references(body)]
+    references.extend((part,) for label in spec.outputs.values() for part in label.text.split("."))
     for body in bodies:
         for item in nodes(body):
             if isinstance(item, t.Item) and item.label is not None and _is_wire(item.unit):

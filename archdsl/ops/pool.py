@@ -215,7 +215,11 @@ class MaxPool(_Pool):
 
 @operator
 class AvgPool(_Pool):
-    """The mean of each window; zeros of the padding are not averaged."""
+    """The mean of each window; zeros of the padding are not averaged.
+
+    PyTorch's own layer averages them unless told otherwise, and so do its Inception v3 and MaxViT: that is
+    `pad 1 -> avgpool 3x3, stride 1`.
+    """
 
     word = "avgpool"
     family = "pooling"

@@ -123,7 +123,11 @@ class Prepend(Operator):
 
 @operator
 class Positions(Operator):
-    """Adds a trained vector a place. With a count there are so many places, of which a sequence uses the first."""
+    """Adds a trained vector a place. With a count there are so many places, of which a sequence uses the first.
+
+    The array is called by the label itself, as ViT's `pos_embedding`; with a count it is a `weight` below the label, as an
+    embedding's.
+    """
 
     word = "positions"
     family = "sequence"

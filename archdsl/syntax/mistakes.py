@@ -200,6 +200,18 @@ def _loop(stop: Stop) -> Found | None:
     )
 
 
+def _times(stop: Stop) -> Found | None:
+    """A repeat whose count is computed: of `[...] x n - 1` nobody can tell what is repeated."""
+    count = re.search(r"\][ \t]*[x\u00d7][ \t]+(\w+)$", stop.before)
+    rest = re.match(r"[-+*/%^][-+*/%^\w(). \t]*?(?=[ \t]*(?:->|=>|[]:,]|$))", stop.rest)
+    if count is None or rest is None:
+        return None
+    first, last = count.start(1) + 1, stop.column + len(rest[0])
+    help = f"write `x ({stop.source[first - 1 : last - 1]})`"
+    edits = ((first, 0, "("), (last, 0, ")"))
+    return Found("A0109", "a count that is computed stands in parentheses", help, first, last - first, edits)
+
+
 def _colon(stop: Stop) -> Found | None:
     if stop.piece != ":" or not stop.before:
         return None
@@ -231,6 +243,6 @@ def _anything(stop: Stop) -> Found | None:
     return Found("A0109", f"`{stop.piece}` cannot stand here")
 
 
-_RULES = (_line_end, _reserved, _later, _fact, _dash, _closing, _loop, _colon, _separator, _comma, _anything)
+_RULES = (_line_end, _reserved, _later, _fact, _dash, _closing, _loop, _times, _colon, _separator, _comma, _anything)
 
 __all__ = ["RESERVED", "DedentError", "UnexpectedInput", "explain_syntax_error"]

@@ -230,11 +230,7 @@ class _Builder(ExpressionBuilder):
 
     def formal(self, node: Tree) -> t.Formal:
         name, default = node.children
-        if isinstance(default, Token):
-            value: ex.Expr | None = ex.Name("no", self.span(default))
-        else:
-            value = self.maybe(default, self.expr)
-        return t.Formal(str(name), value, self.span(name))
+        return t.Formal(str(name), self.maybe(default, self.expr), self.span(name))
 
     def input_shape(self, node: Tree) -> t.InputShape:
         dims, below, kind = node.children

@@ -99,3 +99,12 @@ def test_sizes_beyond_any_bound_are_refused() -> None:
     for exponent in (63, 64):
         with pytest.raises(SpecError, match="A0801"):
             archdsl.analyze(archdsl.loads(f"input: CxHxW\n{module.format(exponent)}layers: u -> u\n"))
+
+
+CALLS = ["unit no, 4", "unit s no, w 4", "unit no s, w 4", "unit (no if 1 > 0 else yes), 4", "unit w 4"]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_no_is_a_value_as_yes_is(call: str) -> None:
+    before = "module unit s=no, w=4: |\n  conv 3x3, w -> bn if s\n"
+    assert parameters(load(f"{call} => 292 params\nunit yes, 4 => 156 params", before)) == 448
