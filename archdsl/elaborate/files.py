@@ -58,7 +58,7 @@ class Library:
         except OSError as error:
             if span is None:
                 raise
-            fail("A0606", f"cannot read {path.name}: {error.strerror or error}", span)
+            fail("A0606", f"cannot read {path.name}: {error.strerror or error}", span, _bundled(path))
         self.sources[str(path)] = file.text
         return file
 
@@ -68,7 +68,8 @@ class Library:
             fail("A0606", "this spec has no folder in which to look for another", link.span)
         path = Path(link.path)
         if path.is_absolute() or not path.suffix:
-            fail("A0606", "another spec is named by its path from this one: `extends: resnet.yaml`", link.span)
+            message = "another spec is named by its path from this one: `extends: resnet.yaml`"
+            fail("A0606", message, link.span, _bundled(path))
         target = folder / path
         if not target.resolve().is_relative_to(self.root):
             fail("A0606", f"{link.path} lies outside the folder of the first spec", link.span)
@@ -89,6 +90,14 @@ class Library:
         base = self.link(spec.extends, folder)
         self.extended[base.file.name] = spec.extends.span
         return merge(base, spec)
+
+
+def _bundled(path: Path) -> str | None:
+    """Where the bundled spec of this name lies, which is read from nowhere but the folder of the one that wants it."""
+    found = find_spec(path.stem)
+    if found.parent != bundled_folder():
+        return None
+    return f"copy the bundled spec beside this one, and what it refers to: {found}"
 
 
 def merge(base: Spec, own: Spec) -> Spec:

@@ -100,6 +100,15 @@ def test_files_stay_in_their_folder(tmp_path: Path) -> None:
                 loads(line, folder=inside)
 
 
+@pytest.mark.parametrize("line", ["extends: resnet", "extends: resnet.yaml", f"use it: resnet.yaml\n{INPUT}layers: it"])
+def test_a_bundled_file_is_copied_first(line: str, tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as caught:
+        loads(f"{line}\n", folder=tmp_path)
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.help is not None
+    assert Path(diagnostic.help.rpartition(": ")[2]).read_text().startswith("network: ResNet")
+
+
 def test_a_file_cannot_raise_a_limit() -> None:
     for line in ("limits: layers=100\n", "limit layers: 100\n"):
         with pytest.raises(SpecError, match="A0104"):
