@@ -51,6 +51,40 @@ def test_what_shares_arrays_belongs_to_the_root() -> None:
     assert archdsl.parallel_plan(archdsl.loads(f"{text}  again body\n")) == ()
 
 
+INSIDE = {
+    "module m: c: linear 8 -> relu -> again c\nlayers:\n  body: [m] x 3": 3,
+    "module m: a: linear 8 -> relu -> linear 8, weight @a\nlayers:\n  body: [m] x 3": 3,
+    "layers:\n  body: [a: linear 8 -> relu -> linear 8] x 3": 1,
+    "layers:\n  body: [a: linear 8 -> relu -> linear 8] x 3\n  add:\n    - identity\n    - @body.1.a": 0,
+    "layers:\n  body: [relu -> linear 8] x 3\n  add:\n    - identity\n    - @body.1": 0,
+    "module m: body: [a: linear 8 -> relu -> linear 8] x 3\nlayers:\n  m: m\n  add:\n    - identity\n    - @m.body.1.a": 0,
+    "layers:\n  body:\n    [linear 8 -> relu] x 3\n    output aux when training: linear 2\n    linear 8": 0,
+}
+
+
+@pytest.mark.parametrize("layers", INSIDE)
+def test_units_are_called_as_a_whole(layers: str) -> None:
+    """What a unit shares within itself stays in it; a level that is written out in a `forward` is no unit."""
+    network = archdsl.loads(f"input: 8\n{layers}\n")
+    module, plan = archdsl.build(network), archdsl.parallel_plan(network)
+    called: list[str] = []
+    for path in plan:
+        module.get_submodule(path).register_forward_hook(lambda *_, path=path: called.append(path))
+    module(torch.randn(2, 8))
+    assert tuple(called) == plan
+    assert len(plan) == INSIDE[layers]
+
+
+@pytest.mark.parametrize("names", ["torchvision", "timm"])
+def test_names_of_a_dialect(names: str) -> None:
+    network = archdsl.load("vit")
+    with torch.device("meta"):
+        module = archdsl.build(network, names)
+    plan = archdsl.parallel_plan(network, names)
+    assert [type(module.get_submodule(path)).__name__ for path in plan] == ["Encoder"] * 12
+    assert (plan == archdsl.parallel_plan(network)) == (names == "timm")
+
+
 def curve(rank: int, ranks: int) -> list[float]:
     """The losses of a few steps on the same data, of which each process sees its share."""
     network = archdsl.loads(LANGUAGE_MODEL)
