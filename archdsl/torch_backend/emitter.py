@@ -21,9 +21,10 @@ from .classes import ClassWriter
 from .containers import SUPER, initialised
 from .counted import COUNTER
 from .folding import HELPERS, Inference, fold_function, laid_out
-from .formulas import FEATURES, Formal, NotEmittedError, UnmergeableError, features_beside, literal
+from .formulas import FEATURES, Formal, NotEmittedError, UnmergeableError, features_beside, literal, marked
 from .helper_texts import helper_texts
 from .initial import Emission, Initials
+from .loops import TURN
 from .members import output_name, variable_name
 from .outline import outlined
 from .pyprint import show as print_module
@@ -273,9 +274,9 @@ class Emitter:
 
     def class_of(self, writer: ClassWriter) -> py.ClassDef:
         parameters = self.parameters_of(writer)
-        names = {f"formal__{p.formal.name.lstrip('#')}": p.python for p in parameters}
+        names = {marked(p.formal.name).id: p.python for p in parameters}
         if writer.base == "nn.Sequential":
-            names["formal__turn"] = "i"
+            names[marked(TURN).id] = "i"
         names[COUNTER] = "i" if "i" not in names.values() else "i_"
         instance = writer.lanes[0].instance
         arguments = tuple(py.Param(p.python, p.annotation, p.default) for p in parameters)

@@ -149,6 +149,11 @@ class Formal:
     """Where its values are layer words: the torch classes they mean."""
 
 
+def marked(name: str) -> py.Name:
+    """A mention of a formal until the class has named it; those with `#` are not the heading's own."""
+    return py.Name(f"extra__{name[1:]}" if name.startswith("#") else f"formal__{name}")
+
+
 class Formulas:
     """Renders the arguments of one class, and remembers which formals that took."""
 
@@ -197,12 +202,12 @@ class Formulas:
         full = tuple(values.get(i, any_value) for i in range(len(self.lanes)))
         for name, formal in self.formals.items():
             if name.startswith("#") and name != FEATURES and formal.values == full:
-                return py.Name(f"formal__{name[1:]}")
+                return marked(name)
         name = slot
         while f"#{name}" in self.formals:
             name += "_"
         self.formals[f"#{name}"] = Formal(f"#{name}", full, {slot})
-        return py.Name(f"formal__{name}")
+        return marked(f"#{name}")
 
     def formal(self, name: str, slot: str | None = None) -> py.Expr:
         """A mention of one of the definition's own names."""
@@ -215,14 +220,14 @@ class Formulas:
             self.formals[name] = Formal(name, values)
         if slot:
             self.formals[name].slots.add(slot)
-        return py.Name(f"formal__{name.lstrip('#')}")
+        return marked(name)
 
     def classes(self, code: py.Expr, modules: Mapping[str, str]) -> py.Expr:
         """A layer's word as the class it means; an argument that holds one is a class, too."""
         if modules and isinstance(code, py.Lit):
             return py.Name(modules[str(code.value)])
         for formal in self.formals.values() if modules else ():
-            if code == py.Name(f"formal__{formal.name.lstrip('#')}"):
+            if code == marked(formal.name):
                 formal.modules.update(modules)
         return code
 

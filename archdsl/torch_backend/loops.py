@@ -17,7 +17,7 @@ from ..ir import graph as g
 from ..ir.names import Namer
 from ..ir.shapes import Constant, Shape
 from . import pycode as py
-from .formulas import Formal, Formulas, Lane, UnmergeableError
+from .formulas import Formal, Formulas, Lane, UnmergeableError, marked
 from .values import Value
 
 if TYPE_CHECKING:
@@ -110,11 +110,11 @@ def _written(writer: ClassWriter, turns: list[Turn]) -> Loop | None:
         writer.lanes, writer.formulas = outer
     _adopt(outer[1], inner.formals, turns)
     count = outer[1].render(dict(enumerate(counts)), None, "count")
-    number: py.Expr = py.Name("formal__turn")
+    number: py.Expr = marked(TURN)
     shown = number if first == 0 else py.Bin("+", number, py.Lit(first))
     label = py.FString((prefix, shown)) if prefix else py.Call(py.Name("str"), (shown,))
     add = py.ExprStmt(py.Call(py.Name("self.add_module"), (label, made)))
-    loop = py.For(py.Name("formal__turn"), py.Call(py.Name("range"), (count,)), (add,))
+    loop = py.For(marked(TURN), py.Call(py.Name("range"), (count,)), (add,))
     return Loop((loop,), _result(outer[0], entry, growth, counts))
 
 

@@ -16,7 +16,7 @@ from ..ir.names import Namer
 from ..ir.shapes import Shape
 from . import pycode as py
 from .counted import alike, looped
-from .formulas import NotEmittedError, UnmergeableError, placed
+from .formulas import NotEmittedError, UnmergeableError, marked, placed
 from .members import first_input, installation
 from .pyprint import show
 from .reopened import OpenLevel
@@ -283,7 +283,7 @@ class Sequencer:
 
     def height(self, statements: Sequence[py.Stmt]) -> int:
         """How many lines some statements of `__init__` take."""
-        names = {f"formal__{name.lstrip('#')}": name.lstrip("#") for name in self.writer.formulas.formals}
+        names = {marked(name).id: name.lstrip("#") for name in self.writer.formulas.formals}
         body = tuple(tidied(s, names) for s in statements)
         return show(py.Module(None, (py.ClassDef("C", (), (py.FunctionDef("f", (), None, body),)),))).count("\n")
 

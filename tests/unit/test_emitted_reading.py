@@ -152,3 +152,16 @@ def test_no_identity_stands_at_an_end_for_inference() -> None:
     emitted = archdsl.compile(archdsl.loads(text), inference=True)
     assert "self.a = nn.Sequential(nn.Conv2d(3, 4, 1))" in emitted
     assert emitted.count("nn.Identity()") == 1
+
+
+def test_an_argument_of_its_own_is_not_the_headings_of_that_name() -> None:
+    emitted = source(
+        "input: 4x32x32\nmodule cell s, padding: conv sxs, 4 -> dropout padding\n"
+        "layers: body: [cell 5, 0.1 -> cell 7, 0.2 -> cell 3, 0.3]"
+    )
+    assert "def __init__(self, kernel: int, padding: float, padding_: int) -> None:" in emitted
+    emitted = source(
+        "input: 8x16x16\nmodule up skip, skip_channels, w:\n  concat:\n    - @skip\n    - identity\n  conv 3x3, w\n"
+        "  conv 1x1, skip_channels\nlayers:\n  a: conv 3x3, 4\n  b: conv 3x3, 6\n  up @a, 3, 10\n  up @b, 5, 12\n"
+    )
+    assert "self.up1 = Up(6, 4, 3, 10)" in emitted
