@@ -62,3 +62,19 @@ def test_bert() -> None:
         torch.testing.assert_close(found.pooler_output, known.pooler_output, rtol=1e-6, atol=1e-6)
         scripted = torch.jit.script(ours)(words, mask, types)
         assert torch.equal(scripted.last_hidden_state, found.last_hidden_state)
+
+
+def test_convnext() -> None:
+    """A map made a sequence and a map again within a chain, whose sizes differ from stage to stage."""
+    torch.manual_seed(0)
+    wanted = models.convnext_tiny()
+    for name, array in wanted.named_parameters():
+        if name.endswith("layer_scale"):
+            nn.init.normal_(array)
+    network = archdsl.load(SPECS / "convnext.yaml", S=64)
+    assert archdsl.analyze(network).totals.of(training=False).parameters == sum(p.numel() for p in wanted.parameters())
+    ours = archdsl.build(network, names="torchvision")
+    ours.load_state_dict(wanted.state_dict(), strict=True)
+    image = torch.randn(3, 3, 64, 64)
+    assert all(map(torch.equal, stepped(ours, image), stepped(wanted, image)))
+    assert torch.equal(torch.jit.script(ours.eval())(image), wanted.eval()(image))
