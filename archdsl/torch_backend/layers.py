@@ -23,6 +23,16 @@ class LayerWriter(LookWriter):
     def layer(self, nodes: Nodes, namers: Mapping[int, Namer]) -> None:
         self.apply(all_of(nodes, g.Layer), nodes, self.path(nodes, namers))
 
+    def nameless(self, nodes: Nodes) -> bool:
+        layers = {n: node for n, node in nodes.items() if isinstance(node, g.Layer) and node.label is None}
+        if len(layers) != len(nodes) or self.listed:
+            return False
+        forms = self.forms(layers)
+        members = (
+            f.state or f.function is None or f.array is not None or f.trained is not None for f in forms.values()
+        )
+        return not any(members) and not _varies(forms)
+
     def apply(self, layers: Mapping[int, g.Layer], nodes: Nodes, path: tuple[str, ...]) -> None:
         """A layer at its path."""
         forms = self.forms(layers)

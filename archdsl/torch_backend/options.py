@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from itertools import count, pairwise
+from typing import TYPE_CHECKING
 
 from ..ir import graph as g
-from ..ir.names import Namer
+from ..ir.names import Namer, is_taken
 from . import pycode as py
+from .bodies import labels
 from .formulas import UnmergeableError
 from .members import first_input, installation
 from .sequence import Sequencer, is_chain
 from .values import Value
 from .walks import WalkWriter
 
+if TYPE_CHECKING:
+    from .emitter import Emitter
+
 
 class OptionWriter(WalkWriter):
     """Writes `self.downsample = nn.Identity()` and what it is instead under a condition."""
+
+    def __init__(self, emitter: Emitter, instances: Sequence[g.Instance], name: str, pinned: frozenset[str]) -> None:
+        super().__init__(emitter, instances, name, pinned)
+        self.optional_words: set[str] = set()
+        """The members called by their words, without a number."""
 
     def optional(self, choices: Mapping[int, g.Choice], namers: Mapping[int, Namer]) -> None:
         """An item that some lanes have: a member that is an identity in the others, so that `forward` has no branch."""
@@ -41,6 +51,7 @@ class OptionWriter(WalkWriter):
             path = self.path(dict(found), namers)
             if all(item.label is None and self.is_wire(n, item) for n, item in found.items()):
                 continue
+            path = self.optional_path(found, path)
             self.parents(path)
             made.extend(sequencer.item(path, found, current))
             self.init.append(installation(path, py.Call(py.Name("nn.Identity")), self.dicts))
@@ -56,10 +67,28 @@ class OptionWriter(WalkWriter):
         depth = len(next(iter(items.values()))) + input_value.depth
         value = Value(shapes, features, code, uses, depth, input_value.reads)
         for n, choice in choices.items():
+            if choice.output in self.known[n]:
+                self.before[n].setdefault(choice.output, []).insert(0, self.known[n][choice.output])
             self.known[n][choice.output] = value
         self.variables.pending.add(value)
         if uses != 1:
             self.settle(value)
+
+    def optional_path(
+        self, found: Mapping[int, g.Layer | g.Invoke | g.Level], path: tuple[str, ...]
+    ) -> tuple[str, ...]:
+        """The name of a member: of an activation its word, since a number would be that of another where it is absent."""
+        lane, item = next(iter(found.items()))
+        form = self.form(lane, item) if isinstance(item, g.Layer) and item.label is None else None
+        if form is None or form.state or form.function is None:
+            return path
+        assert isinstance(item, g.Layer)
+        word = item.operator.word
+        taken = {name for lane in self.lanes for _, name in labels(lane.instance.body)} | self.optional_words
+        names = (word if number == 1 and not word[-1].isdigit() else f"{word}_{number}" for number in count(1))
+        name = next(name for name in names if name not in taken and not is_taken(name))
+        self.optional_words.add(name)
+        return (*self.prefix, name)
 
     def optional_members(self, lane: int, body: g.Body, namer: Namer) -> list[g.Layer | g.Invoke | g.Level]:
         """The items that some lanes have: one or two, each a member that an identity can stand in for."""
@@ -69,7 +98,7 @@ class OptionWriter(WalkWriter):
             raise UnmergeableError
         for item in found:
             form = self.form(lane, item) if isinstance(item, g.Layer) else None
-            stands = isinstance(item, g.Invoke) or (form is not None and (form.state or form.function is None))
+            stands = isinstance(item, g.Invoke) or (form is not None and (form.state or form.module is not None))
             if item.label is None and (namer.positional or not (stands or self.is_wire(lane, item))):
                 raise UnmergeableError
         for item, after in pairwise(found):

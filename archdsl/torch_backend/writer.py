@@ -58,6 +58,8 @@ class Writer(ABC):
         """The members that `again` has made beside those that were there."""
         self.spoken_words: Counter[str] = Counter()
         self.known: list[dict[int, Value]] = [{} for _ in instances]
+        self.before: list[dict[int, list[Value]]] = [{} for _ in instances]
+        """What a number stood for before an item that a lane has not gave it on as it was: either does for that lane."""
         self.variables = Variables()
         self.init: list[py.Stmt] = []
         self.forward: list[py.Stmt] = []
@@ -138,10 +140,12 @@ class Writer(ABC):
         return features if right else None
 
     def get(self, vids: Mapping[int, int]) -> Value:
-        found = {id(v): v for v in (self.known[n][vid] for n, vid in vids.items())}
-        if len(found) != 1:
-            raise UnmergeableError
-        return next(iter(found.values()))
+        """The value that some numbers stand for, each in its lane."""
+        found = [[self.known[n][vid], *self.before[n].get(vid, ())] for n, vid in vids.items()]
+        for value in found[0]:
+            if all(any(other is value for other in others) for others in found):
+                return value
+        raise UnmergeableError
 
     def read(self, value: Value) -> py.Expr:
         """The code for a value, now that something reads it."""
@@ -215,12 +219,16 @@ class Writer(ABC):
     # -- members
 
     def path(self, nodes: Nodes, namers: Mapping[int, Namer]) -> tuple[str, ...]:
-        """The name of an item, which all lanes must give it."""
+        """The name of an item, which all lanes must give it unless it is an expression, which has none in the code."""
         found = {namers[n].name(node) for n, node in nodes.items()}  # type: ignore[arg-type]
-        if len(found) != 1:
+        if len(found) != 1 and not self.nameless(nodes):
             raise UnmergeableError
         path = (*self.prefix, *found.pop())
         return self.spoken(path, nodes) if self.is_level and not self.positional else path
+
+    @abstractmethod
+    def nameless(self, nodes: Nodes) -> bool:
+        """Whether an item is an expression: an ordinal that only some lanes count is then no difference."""
 
     def spoken(self, path: tuple[str, ...], nodes: Nodes) -> tuple[str, ...]:
         """The name of a layer without arrays in a class whose other members have labels: no key tells its position."""

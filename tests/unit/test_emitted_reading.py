@@ -48,12 +48,17 @@ def test_a_projection_without_a_label_is_no_second_class(shortcut: str) -> None:
     ("shortcut", "after"),
     [
         ("[conv 1x1, w, stride s]", "conv 3x3, w"),  # which is `conv3` in some and `conv2` in others
-        ("[maxpool 2x2 -> widen w]", "relu"),  # nothing that has arrays
         ("[conv 1x1, w -> relu -> conv 1x1, w, stride s]", "relu"),  # a function between them
     ],
 )
 def test_what_has_other_names_is_a_class_of_its_own(shortcut: str, after: str) -> None:
     assert "class Block2" in source(PROJECTED.format(shortcut=shortcut, after=after))
+
+
+def test_what_has_no_arrays_is_a_member_by_its_word() -> None:
+    found = source(PROJECTED.format(shortcut="[maxpool 2x2 -> widen w]", after="relu"))
+    assert "class Block2" not in found
+    assert "self.maxpool = nn.Identity()" in found
 
 
 MBCONV = """
