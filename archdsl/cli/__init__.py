@@ -37,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     _make_printable(sys.stdout, sys.stderr)
     try:
         code = _run(arguments)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison] - it is where the caller has closed it
+            sys.stdout.flush()
         return code
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0

@@ -178,10 +178,13 @@ def _reason(error: OSError) -> str:
 def refuse_foreign(target: str, spec: str, force: bool) -> None:
     """Raise CommandError rather than destroy the spec itself, or a file that archdsl did not make."""
     path = Path(target)
-    if path.is_dir():
-        raise CommandError(f"`{target}` is a folder", "name the file to write")
-    if not path.is_file():
-        return
+    try:
+        if path.is_dir() or target.endswith(("/", os.sep)):
+            raise CommandError(f"`{target}` is a folder", "name the file to write")
+        if not path.is_file():
+            return
+    except OSError as error:  # a name that is too long
+        raise CommandError(f"cannot write `{target}`: {_reason(error)}") from None
     if Path(spec).is_file() and path.samefile(spec):
         raise CommandError(f"`{target}` is the spec itself")
     if force or path.stat().st_size == 0:
@@ -197,13 +200,20 @@ def refuse_foreign(target: str, spec: str, force: bool) -> None:
 
 def print_exactly(text: str) -> None:
     """Write to standard output as UTF-8, whatever the terminal's encoding: what is written may be a file's content."""
-    sys.stdout.flush()
     buffer = getattr(sys.stdout, "buffer", None)
-    if buffer is None:
-        sys.stdout.write(text)
-    else:
-        buffer.write(text.encode("utf-8"))
-        buffer.flush()
+    try:
+        if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison] - it is where the caller has closed it
+            raise OSError(errno.EBADF, "it is closed")
+        sys.stdout.flush()
+        if buffer is None:
+            sys.stdout.write(text)
+        else:
+            buffer.write(text.encode("utf-8"))
+            buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise CommandError(f"cannot write to standard output: {_reason(error)}") from None
 
 
 def write_file(name: str, text: str) -> None:
@@ -222,8 +232,8 @@ def write_bytes(name: str, data: bytes) -> None:
 def write_with(name: str, write: Callable[[Path], object]) -> None:
     """Have `write` write a whole file, as `write_file` does; it is given a path beside it."""
     try:
-        path = Path(name).resolve()
-        present = _mode(path)
+        present = _mode(Path(name))
+        path = Path(os.path.realpath(name) if present is None or stat.S_ISREG(present) else name)
         if present is not None and not stat.S_ISREG(present):
             if stat.S_ISDIR(present):
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))

@@ -100,6 +100,10 @@ def _read(name: str, ignored: Iterable[str]) -> dict[str, Tensor]:
         raise CommandError(f"cannot read `{name}`: {(error.strerror or str(error)).lower()}") from None
     except UnreadableError as error:
         raise CommandError(str(error), error.help) from None
+    except ValueError:
+        if "\0" not in name:
+            raise
+        raise CommandError(f"cannot read `{name}`: a file's name cannot hold a null character") from None
     except ImportError:
         raise CommandError("weights need safetensors", "pip install 'archdsl[weights]'") from None
 

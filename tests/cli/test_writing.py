@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -186,3 +188,31 @@ def test_fmt_of_a_wrong_spec_leaves_it(run: Run, tmp_path: Path):
 
 def test_fmt_does_not_touch_bundled_specs_by_name(run: Run):
     assert run("fmt", "lenet5").code == 2
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links and devices are POSIX's")
+def test_names_that_cannot_be_written(run: Run, emitted: str, tmp_path: Path):
+    (tmp_path / "loop.py").symlink_to(tmp_path / "loop.py")
+    for name, reason in (
+        ("loop.py", "too many levels of symbolic links"),
+        ("a" * 300 + ".py", "file name too long"),
+        ("new/", "is a folder"),
+        ("a\0b.py", "null"),
+    ):
+        ran = run("compile", "lenet5", "-o", f"{tmp_path}/{name}")
+        assert ran.code == 2
+        assert reason in ran.err.partition("\n")[0]
+        assert "internal" not in ran.err
+    assert only(tmp_path) == ["loop.py"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the device is Linux's")
+def test_standard_output_that_takes_nothing(tmp_path: Path):
+    spec = tmp_path / "net.arch"
+    spec.write_text("input: 3x8x8\nlayers:\n  conv 3x3, 8\n")
+    shell = f'"{sys.executable}" -m archdsl compile "{spec}"'
+    for where, reason in ((">/dev/full", "no space left on device"), (">&-", "it is closed")):
+        ran = subprocess.run(["sh", "-c", f"{shell} {where}"], capture_output=True, text=True, check=False)
+        assert (ran.returncode, ran.stderr) == (2, f"archdsl: error: cannot write to standard output: {reason}\n")
+    ran = subprocess.run(["sh", "-c", f"{shell} -o /dev/stdout | cat"], capture_output=True, text=True, check=False)
+    assert "class Network(nn.Module)" in ran.stdout
