@@ -23,6 +23,7 @@ from .names import Item, Namer, Path, Place, is_taken
 from .nodes import (
     Arm,
     Body,
+    Dialect,
     Instance,
     Invoke,
     Label,
@@ -47,30 +48,32 @@ def relabelled(network: Network, dialect: str) -> Network:
 
     Raises SpecError: A1002 where no labels give these names; else as `storage`.
     """
-    if find_dialect(network, dialect).own:
+    named = find_dialect(network, dialect)
+    if named.own:
         return network
-    keys = _pure(network, dialect)
+    keys = _pure(network, named)
     if all(key == new for key, new in keys.items()):
         return network
-    made = _Relabeller(network, dialect, keys).network()
+    made = _Relabeller(network, named, keys).network()
     shapes = state_keys(network)
     wanted = {new: shapes[key] for key, new in keys.items()}
     if state_keys(made) != wanted:
         wrong = next(key for key, new in keys.items() if state_keys(made).get(new) != wanted[new])
-        raise refused(dialect, f"`{wrong}` cannot become `{keys[wrong]}` by another label")
+        raise refused(named, f"`{wrong}` cannot become `{keys[wrong]}` by another label")
     return made
 
 
-def refused(dialect: str, why: str) -> SpecError:
+def refused(dialect: Dialect, why: str) -> SpecError:
     """Names that no module tree has."""
-    help = f"write the spec's own names, and convert weights: archdsl weights SPEC IN --from {dialect}"
-    return SpecError([Diagnostic("A1002", f"no module has the names of {dialect}: {why}", help=help)])
+    name, span = dialect.name, next(iter(dialect.spans), None)
+    help = f"write the spec's own names, and convert weights: archdsl weights SPEC IN --from {name}"
+    return SpecError([Diagnostic("A1002", f"no module has the names of {name}: {why}", span, help=help)])
 
 
-def _pure(network: Network, dialect: str) -> dict[str, str]:
+def _pure(network: Network, dialect: Dialect) -> dict[str, str]:
     """The key of each array in the dialect, if it stores each as it is and once."""
     found: dict[str, str] = {}
-    for array in storage(network, dialect):
+    for array in storage(network, dialect.name):
         key, new = array.pieces[0].key, array.keys[0]
         if len(array.pieces) > 1:
             raise refused(dialect, f"`{new}` holds `{key}` and other arrays")
@@ -100,9 +103,9 @@ class _Scope:
 class _Relabeller:
     """Walks a network turn by turn, with the old and the new names side by side."""
 
-    def __init__(self, network: Network, dialect: str, keys: Mapping[str, str]) -> None:
+    def __init__(self, network: Network, dialect: Dialect, keys: Mapping[str, str]) -> None:
         self.old, self.dialect = network, dialect
-        self.renamer = Renamer(find_dialect(network, dialect))
+        self.renamer = Renamer(dialect)
         self.operators: dict[Path, Operator] = {}
         self.wanted = dict(self._layers(state(network), keys))
         self._containers()

@@ -67,6 +67,7 @@ class _Reader:
 
     def _use(self, section: Section) -> None:
         name = _heading(section)
+        _refuse_kept(name.text, name.span)
         self.found["uses"][name.text] = _link(_text(section))
 
     def _parameters(self, section: Section) -> None:
@@ -112,6 +113,7 @@ class _Reader:
         body = self.attempt(parse_body, _text(section))
         if signature is None or body is None:
             return
+        _refuse_kept(signature.name, heading.span.first(len(signature.name)))
         known = self.found["definitions"].get(signature.name)
         if known is not None:
             fail("A0103", f"`{signature.name}` is defined twice", heading.span)
@@ -177,6 +179,13 @@ def _link(fragment: Fragment) -> Link:
         rest = SourceLine(line.text[len(path) + 1 :], line.line, line.column + len(path) + 1)
         arguments = parse_arguments(Fragment(fragment.file, (rest,), True))
     return validated(Link, fragment.span, path=path.strip(), arguments=arguments, span=fragment.span)
+
+
+def _refuse_kept(name: str, span: Span) -> None:
+    """A module without a label is called by its word and a number, which Python would mangle or keep as well."""
+    if name.startswith("__"):
+        help = f"another name, such as `{name.strip('_') or 'module'}1`"
+        fail("A0510", f"nothing can be called `{name}`: Python keeps such names for itself", span, help)
 
 
 # ---- cells, tables, maps --------------------------------------------------------------------------------------------

@@ -36,6 +36,19 @@ _SAID = {
 }
 
 
+def _letters(stop: Stop) -> Found | None:
+    """A name with letters that are not ASCII, some of which look as if they were."""
+    word = re.match(r"\w+", stop.rest)
+    strange = next((c for c in word[0] if not c.isascii()), None) if word else None
+    if word is None or strange is None:
+        return None
+    import unicodedata  # of use to mistakes alone
+
+    said = f"`{strange}` is U+{ord(strange):04X}, {unicodedata.name(strange, 'a letter without a name').lower()}"
+    help = f"{said}; names have the letters A to Z, a label in quotes any"
+    return Found("A0111", "this name has a letter that is not ASCII", help, stop.column, len(word[0]))
+
+
 GROUPED = "write `[a -> b]`, with ` x 3` behind it for a repeat, or `name: ` before it for a part with a name"
 
 
@@ -360,6 +373,6 @@ def _listed(stop: Stop) -> Found | None:
 
 
 FOREIGN: tuple[Callable[[Stop], Found | None], ...] = (
-    _typeset, _elif, _range, _fact, _argument_choice, _call, _equals, _dots, _slash, _semicolon, _times, _index, _size, _listed,
+    _typeset, _letters, _elif, _range, _fact, _argument_choice, _call, _equals, _dots, _slash, _semicolon, _times, _index, _size, _listed,
 )  # fmt: skip
 """In this order: the first that knows the mistake has it."""

@@ -31,7 +31,7 @@ from .pyprint import show as print_module
 from .recompute import turns_of
 from .reopened import Opening, ReopenError, reopened
 from .taps import Taps
-from .tidy import hoisted, tidied
+from .tidy import hoisted, tidied, unshadowed
 from .values import inside
 
 _SLOTS = {"size": "kernel", "p": "p"}
@@ -293,7 +293,7 @@ class Emitter:
                 returns = py.Bin("|", py.Name("Tensor"), returns)
         if writer.returned:
             returns = py.Index(py.Name("tuple"), (py.Name("Tensor"),) * (1 + len(writer.returned)))
-        forward = py.FunctionDef("forward", (py.Param("self"), *values), returns, tuple(writer.forward))
+        forward = unshadowed(py.FunctionDef("forward", (py.Param("self"), *values), returns, tuple(writer.forward)))
         body = (init, forward) if writer.forward else (init,)
         made = py.ClassDef(writer.name, self.bases(writer), body, self.class_docstring(writer, instance))
         return tidied(made, names)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import TypeVar, cast
 
@@ -72,6 +72,45 @@ def hoisted(body: tuple[py.Stmt, ...]) -> tuple[py.Stmt, ...]:
         named = cast("tuple[py.Stmt, ...]", _replaced(body, formula, py.Name(name)))
         return hoisted((*named[:first], py.Assign(py.Name(name), formula), *named[first:]))
     return body
+
+
+def unshadowed(forward: py.FunctionDef) -> py.FunctionDef:
+    """A function whose variables are called otherwise than the functions and classes that it calls.
+
+    A label may be any name, those of a def and of the file's helpers among them. No variable is called itself.
+    """
+    called = {part.func for part in _all_parts(forward) if isinstance(part, py.Call) and isinstance(part.func, py.Name)}
+    bound = {py.Name(part.name) for part in _all_parts(forward) if isinstance(part, py.Param)}
+    for part in _all_parts(forward):
+        if isinstance(part, py.Assign):
+            bound.update(name for name in _all_parts(part.target) if isinstance(name, py.Name))
+    others: dict[str, str] = {}
+    for name in sorted(name.id for name in called & bound):
+        others[name] = f"{name}_"
+        while py.Name(others[name]) in bound:
+            others[name] += "_"
+    return cast("py.FunctionDef", _renamed(forward, others)) if others else forward
+
+
+def _renamed(node: object, others: Mapping[str, str]) -> object:
+    if isinstance(node, py.Name):
+        return py.Name(others.get(node.id, node.id))
+    if isinstance(node, tuple):
+        return tuple(_renamed(part, others) for part in cast("tuple[object, ...]", node))
+    if is_dataclass(node) and not isinstance(node, type):
+        called = isinstance(node, py.Call) and isinstance(node.func, py.Name)
+        kept = ("func" if called else "", "annotation", "returns")
+        changed = {f.name: _renamed(getattr(node, f.name), others) for f in fields(node) if f.name not in kept}
+        if isinstance(node, py.Param):
+            changed["name"] = others.get(node.name, node.name)
+        return replace(node, **changed)
+    return node
+
+
+def _all_parts(node: object) -> Iterator[object]:
+    yield node
+    for part in _parts(node):
+        yield from _all_parts(part)
 
 
 def _formulas(node: object) -> Iterator[py.Expr]:

@@ -170,3 +170,19 @@ def test_an_argument_of_its_own_is_not_the_headings_of_that_name() -> None:
         "  conv 1x1, skip_channels\nlayers:\n  a: conv 3x3, 4\n  b: conv 3x3, 6\n  up @a, 3, 10\n  up @b, 5, 12\n"
     )
     assert "self.up1 = Up(6, 4, 3, 10)" in emitted
+
+
+@pytest.mark.parametrize(
+    ("lines", "named"),
+    [
+        (
+            "tokens\n  image: linear 8\n  linear 8\n  add:\n    - image -> relu\n    - @image -> image",
+            "image_ = self.image(",
+        ),
+        ("conv 3x3, 8\n  output NetworkOutputs: relu\n  conv 3x3, 4", "NetworkOutputs_ = F.relu("),
+        ("half\n  twice: conv 3x3, 8\n  twice\n  add:\n    - identity\n    - @twice", "twice_ = self.twice("),
+    ],
+)
+def test_a_variable_is_not_called_like_what_forward_calls(lines: str, named: str) -> None:
+    text = f"input: 8x8x8\ndef twice: rescale 2\ndef half: rescale 1/2\nlayers:\n  {lines}\n"
+    assert named in archdsl.compile(archdsl.loads(text))
