@@ -215,7 +215,7 @@ class ClassWriter(OptionWriter):
         entry = {n: self.known[n][run.input] for n, run in runs.items()}
         reads = max(count_reads(run.body)[run.input] for run in runs.values())
         bodies = {n: run.body for n, run in runs.items()}
-        before: set[int] = set()
+        before: dict[int, Value] = {}  # which holds them: another value must not come to lie where one was
         for step in range(next(iter(runs.values())).count):
             if step:
                 value = self.get({n: run.output for n, run in runs.items()})
@@ -224,7 +224,7 @@ class ClassWriter(OptionWriter):
                     self.settle(value)
                 for n, run in runs.items():
                     self.known[n][run.input] = value
-            before = {id(value) for known in self.known for value in known.values()}
+            before = {id(value): value for known in self.known for value in known.values()}
             if self.emitter.turns is not None and all(self.is_loose(n, run) for n, run in runs.items()):
                 self.recomputed(runs, namers)
             else:

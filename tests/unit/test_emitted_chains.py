@@ -109,3 +109,13 @@ def test_a_repeat_that_is_handed_a_value_is_walked() -> None:
     source = archdsl.compile(archdsl.loads(DECODER))
     assert "self.layers = nn.ModuleList([Layer() for _ in range(3)])" in source
     assert "for layer in self.layers:\n            x = layer(x, memory)" in source
+
+
+def test_the_same_text_wherever_objects_come_to_lie() -> None:
+    """What is told apart by its place in memory has to be held: another object may come to lie there."""
+    network = archdsl.load("m5", net="M18")
+    held, texts = [], set()
+    for number in range(16):
+        held.append([object() for _ in range(number * 37 % 101)])
+        texts.add(archdsl.compile(network))
+    assert len(texts) == 1
