@@ -222,8 +222,7 @@ class ClassWriter(OptionWriter):
                 value.uses = reads + (value.uses if id(value) in before or value.kept else 0)
                 if reads != 1:
                     self.settle(value)
-                for n, run in runs.items():
-                    self.known[n][run.input] = value
+                self.know({n: run.input for n, run in runs.items()}, value)
             before = {id(value): value for known in self.known for value in known.values()}
             if self.emitter.turns is not None and all(self.is_loose(n, run) for n, run in runs.items()):
                 self.recomputed(runs, namers)
@@ -231,7 +230,7 @@ class ClassWriter(OptionWriter):
                 self.bodies(bodies, namers)
             self.note_turn(runs, step)
         for n, value in entry.items():
-            self.known[n][runs[n].input] = value
+            self.know({n: runs[n].input}, value)
 
     def is_loose(self, lane: int, run: g.Run) -> bool:
         """Whether a turn is layers alone, and nothing outside reads what is made in it."""
@@ -349,8 +348,7 @@ class ClassWriter(OptionWriter):
         del namers
         found = all_of(nodes, g.Look)
         value = self.seen({n: look.path for n, look in found.items()})
-        for n, look in found.items():
-            self.known[n][look.output] = value
+        self.know({n: look.output for n, look in found.items()}, value)
 
     def parameters(self) -> tuple[Parameter, ...]:
         """The arguments of the class."""

@@ -74,8 +74,7 @@ class JoinWriter(LayerWriter):
         vids = {n: r.output for n, r in residuals.items()}
         shapes = {n: self.lanes[n].instance.shapes[v] for n, v in vids.items()}
         value = Value(shapes, y.features, code, max(self.uses[n][v] for n, v in vids.items()), 2, y.reads | x.reads)
-        for n, v in vids.items():
-            self.known[n][v] = value
+        self.know(vids, value)
         self.variables.pending.add(value)
 
     def join(self, nodes: Nodes, namers: Mapping[int, Namer]) -> None:

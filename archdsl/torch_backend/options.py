@@ -66,9 +66,9 @@ class OptionWriter(WalkWriter):
         features = self.checked(sequencer.features, shapes) or self.checked(input_value.features, shapes)
         depth = len(next(iter(items.values()))) + input_value.depth
         value = Value(shapes, features, code, uses, depth, input_value.reads)
-        for n, choice in choices.items():
-            if choice.output in self.known[n]:
-                self.before[n].setdefault(choice.output, []).insert(0, self.known[n][choice.output])
+        self.know({n: c.output for n, c in present.items()}, value)
+        for n, choice in absent.items():
+            self.before[n].setdefault(choice.output, []).append(self.known[n][choice.output])
             self.known[n][choice.output] = value
         self.variables.pending.add(value)
         if uses != 1:

@@ -125,7 +125,7 @@ def _formulas(node: object) -> Iterator[py.Expr]:
 
 
 def _uses(node: object, wanted: py.Expr) -> bool:
-    return node == wanted or any(_uses(part, wanted) for part in _parts(node))
+    return any(part == wanted for part in _all_parts(node))
 
 
 def _parts(node: object) -> Iterator[object]:

@@ -59,7 +59,7 @@ class Writer(ABC):
         self.spoken_words: Counter[str] = Counter()
         self.known: list[dict[int, Value]] = [{} for _ in instances]
         self.before: list[dict[int, list[Value]]] = [{} for _ in instances]
-        """What a number stood for before an item that a lane has not gave it on as it was: either does for that lane."""
+        """What a number stands for as well in a lane that lacks an item, whose value is what came in: either does."""
         self.variables = Variables()
         self.init: list[py.Stmt] = []
         self.forward: list[py.Stmt] = []
@@ -127,9 +127,14 @@ class Writer(ABC):
         uses = max(self.uses[n][v] for n, v in vids.items())
         value = Value(shapes, self.checked(features, shapes), code, uses, depth, reads)
         value.far = any(v in self.far[n] for n, v in vids.items())
+        self.know(vids, value)
+        return value
+
+    def know(self, vids: Mapping[int, int], value: Value) -> None:
+        """From here on some numbers stand for a value, each in its lane; iterations give theirs anew."""
         for n, v in vids.items():
             self.known[n][v] = value
-        return value
+            self.before[n].pop(v, None)
 
     def checked(self, features: ex.Expr | None, shapes: Mapping[int, Shape]) -> ex.Expr | None:
         """A formula for features, if it is right in every lane."""

@@ -55,6 +55,18 @@ BODIES = {
         """,
         ("self.relu = nn.Identity()", "self.relu6_1 = nn.Identity()"),
     ),
+    "in every turn of a repeat": (
+        """
+          conv 3x3, w, stride s
+          for i in 1..3:
+            residual:
+              [relu] if not a
+              conv 3x3, w -> relu
+              [tanh] if b
+              conv 1x1, w
+        """,
+        ("self.relu = nn.Identity()", "self.tanh_3 = nn.Identity()"),
+    ),
     "a label that is an activation's word": (
         """
           [relu] if a
